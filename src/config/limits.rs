@@ -1,0 +1,71 @@
+//! Every bound of the gateway, in one file.
+
+use std::time::Duration;
+
+/// Head of a request, bytes; a larger one is a 431.
+pub const REQUEST_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Head of an upstream's response, bytes; a larger one is a 502.
+pub const RESPONSE_HEAD_BYTES_MAX: usize = 256 * 1024;
+/// Header fields of one message.
+pub const HEADER_FIELDS_MAX: usize = 128;
+/// Nesting of a JSON body; a deeper one is a 400.
+pub const JSON_DEPTH_MAX: usize = 256;
+/// Default of `client.max_request_body_size_mb`, bytes.
+pub const REQUEST_BODY_BYTES_MAX: usize = 100 * 1024 * 1024;
+/// Bytes of held bodies that one shard keeps at once; beyond it a 503.
+pub const HELD_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// Part of a multipart body that is held while its `model` is looked for, bytes.
+pub const MULTIPART_HELD_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Bytes a client may send ahead while its request is answered.
+pub const PIPELINED_BYTES_MAX: usize = 64 * 1024;
+/// An incomplete server-sent event that is held back, bytes; a longer one is passed on as it comes.
+pub const EVENT_HELD_BYTES_MAX: usize = 1024 * 1024;
+/// An upstream's refusal of our credentials that is held for masking, bytes.
+pub const REFUSAL_BYTES_MAX: usize = 64 * 1024;
+/// A provider's list of models, bytes.
+pub const MODELS_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// One receive, bytes: the scratch buffer of a shard.
+pub const RECEIVE_BYTES: usize = 64 * 1024;
+
+/// Time for a request head to arrive once its first byte has.
+pub const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
+/// Silence between two reads of a request body.
+pub const BODY_IDLE_MAX: Duration = Duration::from_secs(60);
+/// Silence of a client's connection between two requests.
+pub const CLIENT_IDLE_MAX: Duration = Duration::from_secs(120);
+/// Time a client that takes nothing is waited for.
+pub const CLIENT_WRITE_IDLE_MAX: Duration = Duration::from_secs(300);
+/// Time to open a connection to one address.
+pub const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
+/// Silence of a pooled connection before it is closed.
+pub const POOL_IDLE_MAX: Duration = Duration::from_secs(55);
+/// Idle connections to one endpoint in one shard.
+pub const POOL_CONNECTIONS_MAX: usize = 512;
+/// Default of `network_config.default_request_timeout_in_seconds`.
+pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
+/// Default of `network_config.stream_idle_timeout_in_seconds`.
+pub const STREAM_IDLE_MAX: Duration = Duration::from_secs(60);
+/// Age of a provider's list of models.
+pub const MODELS_AGE_MAX: Duration = Duration::from_secs(300);
+/// Time for a provider to list its models; a slower one is left out.
+pub const MODELS_TIME_MAX: Duration = Duration::from_secs(5);
+/// Time for requests under way to end once the process is told to stop.
+pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(30);
+/// Silence of control after which a shard calls itself unhealthy.
+pub const CONTROL_SILENCE_MAX: Duration = Duration::from_secs(5);
+/// How often control tells the shards that it lives.
+pub const CONTROL_BEAT: Duration = Duration::from_secs(1);
+/// Messages that wait for one shard.
+pub const INBOX_MESSAGES_MAX: usize = 1024;
+/// Messages that wait for control.
+pub const CONTROL_MESSAGES_MAX: usize = 8192;
+/// Client connections of one shard.
+pub const CLIENT_CONNECTIONS_MAX: usize = 65_536;
+/// What is known of a name is used at least and at most this long.
+pub const NAME_AGE_MIN: Duration = Duration::from_secs(5);
+/// See `NAME_AGE_MIN`.
+pub const NAME_AGE_MAX: Duration = Duration::from_secs(300);
+/// Pause before an unresolvable name is asked for again.
+pub const NAME_RETRY: Duration = Duration::from_secs(1);
+/// Time for a name to be resolved.
+pub const NAME_TIME_MAX: Duration = Duration::from_secs(5);

@@ -1,0 +1,36 @@
+//! What a shard knows of the configuration: whole, checked and never changed.
+
+use crate::route::Routes;
+
+/// One checked configuration. A request keeps the one it began with.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Which account serves which model.
+    pub routes: Routes,
+    /// Who may call from a browser.
+    pub cors: Cors,
+    /// Which of the client's header fields go on beyond the rules, and which do not.
+    pub headers: HeaderPolicy,
+    /// A larger held body is a 413, bytes.
+    pub request_body_bytes_max: usize,
+    /// Whether `x-bf-direct-key: true` sends the caller's own key.
+    pub allows_direct_keys: bool,
+}
+
+/// `client.allowed_origins` and `client.allowed_headers`; localhost is always allowed.
+#[derive(Debug, Default)]
+pub struct Cors {
+    /// `*`, whole origins, or patterns such as `https://*.example.com`.
+    pub origins: Vec<String>,
+    /// Header names beyond the built-in ones, or `*`.
+    pub headers: Vec<String>,
+}
+
+/// `client.header_filter_config`, names in lower case.
+#[derive(Debug, Default)]
+pub struct HeaderPolicy {
+    /// Let through although the rules would hold them back.
+    pub allowed: Vec<String>,
+    /// Held back although the rules would let them through.
+    pub denied: Vec<String>,
+}

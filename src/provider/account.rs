@@ -1,0 +1,141 @@
+//! What an operator has with a provider: where it is reached, its keys, and what each key allows.
+
+use std::{
+    fmt,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{Provider, Secret};
+
+/// One entry under `providers` of the configuration.
+#[derive(Debug)]
+pub struct Account {
+    /// The left part of `provider/model`, in lower case.
+    pub name: String,
+    /// Who is spoken to.
+    pub provider: &'static dyn Provider,
+    /// In the order of the file; a provider without keys has one with an empty secret.
+    pub keys: Vec<Key>,
+    /// Header fields that every request to it carries, `network_config.extra_headers`.
+    pub extra_headers: Vec<(String, String)>,
+    /// Time of one attempt: to the last byte, or to the first event of a stream.
+    pub request_time_max: Duration,
+    /// Silence between two reads of a stream.
+    pub stream_idle_max: Duration,
+    /// Whether its streams end in a signal of the dialect (`[DONE]`), so that one without is cut short.
+    pub signals_end: bool,
+}
+
+/// One credential and the models it may be used for.
+#[derive(Debug)]
+pub struct Key {
+    /// `id` of the file, else made from provider and name.
+    pub id: String,
+    /// `name` of the file, else made from the provider and the position.
+    pub name: String,
+    /// What is sent to the provider; empty where it wants none.
+    pub secret: Secret,
+    /// Share of the requests, relative to the other keys that allow the model; 0 or more.
+    pub weight: f64,
+    /// A key that is not enabled is never used.
+    pub is_enabled: bool,
+    /// Models it may be used for, by the names that clients use.
+    pub models: Models,
+    /// Models it may not be used for, in lower case; wins over `models`.
+    pub blacklisted_models: Vec<String>,
+    /// Names that clients use, in lower case, with the provider's names for them.
+    pub aliases: Vec<(String, String)>,
+    /// Whether it is the one for stored objects, `use_for_batch_api`.
+    pub is_for_stored_objects: bool,
+    /// Where it is used.
+    pub endpoint: Arc<Endpoint>,
+}
+
+/// The models that a key allows.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Models {
+    /// Every model.
+    All,
+    /// These only, in lower case.
+    Only(Vec<String>),
+}
+
+/// Where requests go: what a connection is made to, and the path that all requests begin with.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// Equal for endpoints that may share connections.
+    pub id: u64,
+    /// Name or address without brackets, in lower case.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Set for `https`.
+    pub tls: Option<Tls>,
+    /// Value of `Host`.
+    pub authority: String,
+    /// Comes before every path: the base URL's path and the version path, without a `/` at its end.
+    pub path_prefix: String,
+}
+
+/// How the peer of a TLS connection proves who it is.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Tls {
+    /// PEM of further authorities to trust, beside the public ones.
+    pub ca_cert_pem: Option<String>,
+    /// Whether the certificate is not verified.
+    pub is_unverified: bool,
+}
+
+impl Key {
+    /// Whether it may be used for a model, by the name that the client uses.
+    pub fn allows(&self, model: &str) -> bool {
+        let among = |names: &[String]| names.iter().any(|name| name.eq_ignore_ascii_case(model));
+        self.is_enabled
+            && !among(&self.blacklisted_models)
+            && match &self.models {
+                Models::All => true,
+                Models::Only(names) => among(names),
+            }
+    }
+
+    /// The provider's name for a model.
+    pub fn resolve<'a>(&'a self, model: &'a str) -> &'a str {
+        let alias = self.aliases.iter().find(|(name, _)| name.eq_ignore_ascii_case(model));
+        alias.map_or(model, |(_, resolved)| resolved)
+    }
+}
+
+impl Endpoint {
+    /// An endpoint from a parsed base URL, `http` or `https`; `version_path` is not doubled.
+    pub fn new(url: &url::Url, version_path: &str, tls: Tls) -> Option<Self> {
+        let is_tls = match url.scheme() {
+            "http" => false,
+            "https" => true,
+            _ => return None,
+        };
+        let host = url.host_str()?;
+        let port = url.port_or_known_default()?;
+        let authority = match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        let mut path_prefix = url.path().trim_end_matches('/').to_owned();
+        if !path_prefix.ends_with(version_path) {
+            path_prefix.push_str(version_path);
+        }
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        let tls = is_tls.then_some(tls);
+        let mut hasher = DefaultHasher::new();
+        (&host, port, &tls).hash(&mut hasher);
+        Some(Self { id: hasher.finish(), host, port, tls, authority, path_prefix })
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority, self.path_prefix)
+    }
+}

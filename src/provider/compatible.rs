@@ -1,0 +1,87 @@
+//! Vendors that speak OpenAI's API, a line each.
+
+use super::{Provider, Secret};
+
+/// An OpenAI-compatible vendor: where it is, and which variables hold its key.
+#[derive(Debug)]
+pub(super) struct Vendor {
+    name: &'static str,
+    base_url: &'static str,
+    version_path: &'static str,
+    key_variables: &'static [&'static str],
+}
+
+const fn vendor(
+    name: &'static str,
+    base_url: &'static str,
+    version_path: &'static str,
+    key_variables: &'static [&'static str],
+) -> Vendor {
+    Vendor { name, base_url, version_path, key_variables }
+}
+
+/// In the order in which a merged list of models shows them. An empty URL must be configured.
+/// anthropic, gemini and cohere are reached at the OpenAI-compatible endpoints of these vendors.
+pub(super) static VENDORS: &[Vendor] = &[
+    vendor("openai", "https://api.openai.com", "/v1", &["OPENAI_API_KEY", "OPENAI_KEY"]),
+    vendor("anthropic", "https://api.anthropic.com", "/v1", &["ANTHROPIC_API_KEY", "ANTHROPIC_KEY"]),
+    vendor(
+        "gemini",
+        "https://generativelanguage.googleapis.com",
+        "/v1beta/openai",
+        &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+    ),
+    vendor("mistral", "https://api.mistral.ai", "/v1", &["MISTRAL_API_KEY", "MISTRAL_KEY"]),
+    vendor("groq", "https://api.groq.com/openai", "/v1", &["GROQ_API_KEY"]),
+    vendor("cohere", "https://api.cohere.ai/compatibility", "/v1", &["COHERE_API_KEY", "CO_API_KEY"]),
+    vendor("openrouter", "https://openrouter.ai/api", "/v1", &["OPENROUTER_API_KEY"]),
+    vendor("deepseek", "https://api.deepseek.com", "/v1", &["DEEPSEEK_API_KEY"]),
+    vendor("xai", "https://api.x.ai", "/v1", &["XAI_API_KEY"]),
+    vendor("cerebras", "https://api.cerebras.ai", "/v1", &["CEREBRAS_API_KEY"]),
+    vendor("perplexity", "https://api.perplexity.ai", "", &["PERPLEXITY_API_KEY"]),
+    vendor("fireworks", "https://api.fireworks.ai/inference", "/v1", &["FIREWORKS_API_KEY"]),
+    vendor("together", "https://api.together.xyz", "/v1", &["TOGETHER_API_KEY"]),
+    vendor("nebius", "https://api.studio.nebius.com", "/v1", &["NEBIUS_API_KEY"]),
+    vendor("huggingface", "https://router.huggingface.co", "/v1", &["HF_TOKEN", "HUGGINGFACE_API_KEY"]),
+    vendor("parasail", "https://api.parasail.io", "/v1", &["PARASAIL_API_KEY"]),
+    vendor("ollama", "", "/v1", &[]),
+    vendor("sgl", "", "/v1", &[]),
+    vendor("vllm", "", "/v1", &[]),
+    vendor("azure", "", "", &[]),
+    vendor("bedrock", "", "", &[]),
+    vendor("vertex", "", "", &[]),
+];
+
+impl Provider for Vendor {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn base_url(&self) -> Option<&'static str> {
+        (!self.base_url.is_empty()).then_some(self.base_url)
+    }
+
+    fn version_path(&self) -> &'static str {
+        self.version_path
+    }
+
+    fn key_variables(&self) -> &'static [&'static str] {
+        self.key_variables
+    }
+
+    fn is_spoken(&self) -> bool {
+        !(self.base_url.is_empty() && self.version_path.is_empty())
+    }
+
+    fn is_keyless(&self) -> bool {
+        self.base_url.is_empty() && self.is_spoken()
+    }
+
+    fn authorize(&self, key: &Secret, head: &mut Vec<u8>) {
+        if !key.is_empty() {
+            head.extend_from_slice(b"Authorization: Bearer ");
+            head.extend_from_slice(key.reveal().as_bytes());
+            head.extend_from_slice(b"\r\n");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Who says it: the vendors, their addresses, credentials and quirks. Values in, bytes out, no I/O.
+//! No provider is named outside this module and the operator's file.
+
+mod account;
+mod compatible;
+mod credentials;
+
+use std::fmt;
+
+pub use account::{Account, Endpoint, Key, Models, Tls};
+pub use credentials::Secret;
+
+/// One vendor, or one way of speaking to vendors that resemble each other.
+pub trait Provider: fmt::Debug + Sync {
+    /// The name in `provider/model` and under `providers` in the configuration.
+    fn name(&self) -> &'static str;
+
+    /// The vendor's own base URL without its version path; none where the operator must name one.
+    fn base_url(&self) -> Option<&'static str>;
+
+    /// What follows the base URL before OpenAI's paths (`/chat/completions` …).
+    fn version_path(&self) -> &'static str;
+
+    /// Environment variables that hold its key when no configuration is there, first found wins.
+    fn key_variables(&self) -> &'static [&'static str];
+
+    /// Whether this version of the gateway can speak to it.
+    fn is_spoken(&self) -> bool {
+        true
+    }
+
+    /// Whether it can be called without a key.
+    fn is_keyless(&self) -> bool {
+        false
+    }
+
+    /// Appends the header lines that prove who calls.
+    fn authorize(&self, key: &Secret, head: &mut Vec<u8>);
+}
+
+/// All built-in providers.
+pub fn built_in() -> impl Iterator<Item = &'static dyn Provider> {
+    compatible::VENDORS.iter().map(|vendor| vendor as &dyn Provider)
+}
+
+/// The built-in provider of that name, in lower case.
+pub fn find(name: &str) -> Option<&'static dyn Provider> {
+    built_in().find(|provider| provider.name() == name)
+}
