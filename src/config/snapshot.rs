@@ -1,6 +1,6 @@
 //! What a shard knows of the configuration: whole, checked and never changed.
 
-use crate::route::Routes;
+use crate::route::{HeaderPolicy, Routes};
 
 /// One checked configuration. A request keeps the one it began with.
 #[derive(Debug)]
@@ -24,13 +24,4 @@ pub struct Cors {
     pub origins: Vec<String>,
     /// Header names beyond the built-in ones, or `*`.
     pub headers: Vec<String>,
-}
-
-/// `client.header_filter_config`, names in lower case.
-#[derive(Debug, Default)]
-pub struct HeaderPolicy {
-    /// Let through although the rules would hold them back.
-    pub allowed: Vec<String>,
-    /// Held back although the rules would let them through.
-    pub denied: Vec<String>,
 }
