@@ -4,4 +4,4 @@
 pub mod limits;
 mod snapshot;
 
-pub use snapshot::{Cors, Snapshot};
+pub use snapshot::Snapshot;

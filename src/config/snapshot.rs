@@ -1,6 +1,6 @@
 //! What a shard knows of the configuration: whole, checked and never changed.
 
-use crate::route::{HeaderPolicy, Routes};
+use crate::route::{Cors, HeaderPolicy, Routes};
 
 /// One checked configuration. A request keeps the one it began with.
 #[derive(Debug)]
@@ -15,13 +15,4 @@ pub struct Snapshot {
     pub request_body_bytes_max: usize,
     /// Whether `x-bf-direct-key: true` sends the caller's own key.
     pub allows_direct_keys: bool,
-}
-
-/// `client.allowed_origins` and `client.allowed_headers`; localhost is always allowed.
-#[derive(Debug, Default)]
-pub struct Cors {
-    /// `*`, whole origins, or patterns such as `https://*.example.com`.
-    pub origins: Vec<String>,
-    /// Header names beyond the built-in ones, or `*`.
-    pub headers: Vec<String>,
 }

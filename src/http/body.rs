@@ -1,5 +1,7 @@
 //! Message bodies: where they end, and what is in them once the framing is taken away.
 
+use std::fmt;
+
 /// Bytes of one chunk's size line, its extensions included.
 const CHUNK_LINE_BYTES_MAX: u32 = 256;
 /// Bytes of all trailer fields.
@@ -28,6 +30,15 @@ pub enum BodyError {
     Malformed(&'static str),
     /// The connection ended before the body did.
     Truncated,
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(what) => f.write_str(what),
+            Self::Truncated => f.write_str("the connection ended before the body did"),
+        }
+    }
 }
 
 /// Takes the framing away from a body, however it is cut into reads.

@@ -1,6 +1,6 @@
 //! Request and response heads: parsed strictly, so that no two readers can disagree about where a message ends.
 
-use std::ops::Range;
+use std::{fmt, ops::Range};
 
 use super::Framing;
 
@@ -18,6 +18,17 @@ pub enum HeadError {
     UnknownTransferCoding,
     /// Neither HTTP/1.0 nor HTTP/1.1.
     UnknownVersion,
+}
+
+impl fmt::Display for HeadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed(what) => what,
+            Self::TooManyFields => "there are too many header fields",
+            Self::UnknownTransferCoding => "the transfer coding is unknown",
+            Self::UnknownVersion => "the version is unknown",
+        })
+    }
 }
 
 /// The header fields of one message, in their order and spelling, with the bytes they came in.

@@ -148,6 +148,22 @@ pub fn locate<'a>(method: &str, path: &'a str) -> Result<Place<'a>, ApiError> {
     Ok(Place::Call(Ingress { mount, operation, path: rest }))
 }
 
+/// The route that a path belongs to, one of few: for the metrics' label `path`.
+pub fn template(path: &str) -> &'static str {
+    match path {
+        "/health" => return "/health",
+        "/metrics" => return "/metrics",
+        _ => {}
+    }
+    let Some((mount, rest)) = mounted(path) else { return "other" };
+    let known = MODEL_CALLS.iter().find(|(path, _)| *path == rest).map(|(path, _)| *path);
+    match (mount, known) {
+        (_, Some(path)) => path,
+        (Mount::OpenAi, None) => "/openai/*",
+        (Mount::V1, None) => "/v1/*",
+    }
+}
+
 fn mounted(path: &str) -> Option<(Mount, &str)> {
     [("/openai/v1", Mount::OpenAi), ("/openai", Mount::OpenAi), ("/v1", Mount::V1)].into_iter().find_map(
         |(prefix, mount)| Some((mount, path.strip_prefix(prefix).filter(|rest| rest.starts_with('/'))?)),

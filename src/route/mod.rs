@@ -1,6 +1,7 @@
 //! Where a request goes: path and model in, operation, account and key out. Pure: chance is an
 //! argument. Knows no socket and no JSON.
 
+mod cors;
 mod headers;
 mod ingress;
 mod keys;
@@ -9,6 +10,7 @@ mod router;
 pub use headers::{
     HeaderPolicy, add_credentials, add_request_fields, add_response_fields, query_without_credentials,
 };
-pub use ingress::{Ingress, Mount, Operation, Place, locate};
+pub use cors::Cors;
+pub use ingress::{Ingress, Mount, Operation, Place, locate, template};
 pub use keys::{Choice, pick};
 pub use router::{Routes, no_key};

@@ -58,6 +58,14 @@ pub fn scan(body: &[u8]) -> Result<Outline<'_>, ScanError> {
     Ok(outline)
 }
 
+/// Whether a body names a file or a vector store of the provider anywhere. A quote inside a string is
+/// escaped, so that this finds keys only.
+pub fn names_file(body: &[u8]) -> bool {
+    [&b"\"file_id\""[..], b"\"file_ids\"", b"\"vector_store_ids\"", b"\"container\""]
+        .iter()
+        .any(|key| memchr::memmem::find(body, key).is_some())
+}
+
 /// The fields that routing reads.
 const MODEL: &str = "model";
 const STREAM: &str = "stream";
