@@ -1,6 +1,6 @@
 //! Every bound of the gateway, in one file.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 /// Head of a request, bytes; a larger one is a 431.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -45,6 +45,12 @@ pub const POOL_CONNECTIONS_MAX: usize = 512;
 pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 /// Default of `network_config.stream_idle_timeout_in_seconds`.
 pub const STREAM_IDLE_MAX: Duration = Duration::from_secs(60);
+/// Bounds of `client.max_request_body_size_mb`.
+pub const REQUEST_BODY_MEGABYTES: RangeInclusive<u64> = 1..=100_000;
+/// Bounds of `network_config.default_request_timeout_in_seconds`.
+pub const REQUEST_TIME_SECONDS: RangeInclusive<u64> = 1..=86_400;
+/// Bounds of `network_config.stream_idle_timeout_in_seconds`.
+pub const STREAM_IDLE_SECONDS: RangeInclusive<u64> = 5..=3600;
 /// Age of a provider's list of models.
 pub const MODELS_AGE_MAX: Duration = Duration::from_secs(300);
 /// Time for a provider to list its models; a slower one is left out.

@@ -1,5 +1,6 @@
 //! What a shard knows of the configuration: whole, checked and never changed.
 
+use super::limits;
 use crate::route::Routes;
 
 /// One checked configuration. A request keeps the one it began with.
@@ -15,6 +16,19 @@ pub struct Snapshot {
     pub request_body_bytes_max: usize,
     /// Whether `x-bf-direct-key: true` sends the caller's own key.
     pub allows_direct_keys: bool,
+}
+
+impl Snapshot {
+    /// Routes with the defaults of everything else.
+    pub fn new(routes: Routes) -> Self {
+        Self {
+            routes,
+            cors: Cors::default(),
+            headers: HeaderPolicy::default(),
+            request_body_bytes_max: limits::REQUEST_BODY_BYTES_MAX,
+            allows_direct_keys: false,
+        }
+    }
 }
 
 /// `client.allowed_origins` and `client.allowed_headers`; localhost is always allowed.
