@@ -59,7 +59,8 @@ pub type ShardLinks = Arc<[ShardLink]>;
 
 /// Links to `count` shards, and their inboxes.
 pub fn links(count: usize) -> (ShardLinks, Vec<flume::Receiver<ToShard>>) {
-    let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| flume::bounded(INBOX_MESSAGES_MAX)).unzip();
+    let (senders, receivers): (Vec<_>, Vec<_>) =
+        (0..count).map(|_| flume::bounded(INBOX_MESSAGES_MAX)).unzip();
     let links = senders.into_iter().map(|inbox| ShardLink { inbox, load: CachePadded::default() });
     (links.collect(), receivers)
 }

@@ -1,6 +1,6 @@
 //! Every bound of the gateway, in one file.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 /// Head of a request, bytes; a larger one is a 431.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -22,6 +22,9 @@ pub const PIPELINED_BYTES_MAX: usize = 64 * 1024;
 pub const EVENT_HELD_BYTES_MAX: usize = 1024 * 1024;
 /// An upstream's refusal of our credentials that is held for masking, bytes.
 pub const REFUSAL_BYTES_MAX: usize = 64 * 1024;
+/// What of a response is held back until the first event, or the whole of a short document, is there;
+/// until then it can be refused, bytes.
+pub const WINDOW_BYTES_MAX: usize = 256 * 1024;
 /// A provider's list of models, bytes.
 pub const MODELS_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// One receive, bytes: the scratch buffer of a shard.
@@ -45,6 +48,12 @@ pub const POOL_CONNECTIONS_MAX: usize = 512;
 pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 /// Default of `network_config.stream_idle_timeout_in_seconds`.
 pub const STREAM_IDLE_MAX: Duration = Duration::from_secs(60);
+/// Bounds of `client.max_request_body_size_mb`.
+pub const REQUEST_BODY_MEGABYTES: RangeInclusive<u64> = 1..=100_000;
+/// Bounds of `network_config.default_request_timeout_in_seconds`.
+pub const REQUEST_TIME_SECONDS: RangeInclusive<u64> = 1..=86_400;
+/// Bounds of `network_config.stream_idle_timeout_in_seconds`.
+pub const STREAM_IDLE_SECONDS: RangeInclusive<u64> = 5..=3600;
 /// Age of a provider's list of models.
 pub const MODELS_AGE_MAX: Duration = Duration::from_secs(300);
 /// Time for a provider to list its models; a slower one is left out.

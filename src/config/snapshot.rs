@@ -1,5 +1,6 @@
 //! What a shard knows of the configuration: whole, checked and never changed.
 
+use super::limits;
 use crate::route::{Cors, HeaderPolicy, Routes};
 
 /// One checked configuration. A request keeps the one it began with.
@@ -15,4 +16,17 @@ pub struct Snapshot {
     pub request_body_bytes_max: usize,
     /// Whether `x-bf-direct-key: true` sends the caller's own key.
     pub allows_direct_keys: bool,
+}
+
+impl Snapshot {
+    /// Routes with the defaults of everything else.
+    pub fn new(routes: Routes) -> Self {
+        Self {
+            routes,
+            cors: Cors::default(),
+            headers: HeaderPolicy::default(),
+            request_body_bytes_max: limits::REQUEST_BODY_BYTES_MAX,
+            allows_direct_keys: false,
+        }
+    }
 }

@@ -27,14 +27,20 @@ pub fn render(shards: &[Option<Counters>]) -> String {
 
     text.family("http_requests_total", "counter", "Requests by route, method and status.");
     for (labels, requests) in &sum.requests {
-        let labels = [("path", &labels.path as &dyn Display), ("method", &labels.method), ("status", &labels.status)];
+        let labels =
+            [("path", &labels.path as &dyn Display), ("method", &labels.method), ("status", &labels.status)];
         text.sample("http_requests_total", &labels, requests.count);
     }
 
-    text.family("http_request_duration_seconds", "histogram", "Time from the request's head to the answer's end.");
+    text.family(
+        "http_request_duration_seconds",
+        "histogram",
+        "Time from the request's head to the answer's end.",
+    );
     for (labels, requests) in &sum.requests {
         let name = "http_request_duration_seconds";
-        let labels = [("path", &labels.path as &dyn Display), ("method", &labels.method), ("status", &labels.status)];
+        let labels =
+            [("path", &labels.path as &dyn Display), ("method", &labels.method), ("status", &labels.status)];
         for (bound, count) in DURATION_BUCKETS.iter().zip(requests.buckets) {
             let labels = [labels[0], labels[1], labels[2], ("le", bound)];
             text.sample(&format!("{name}_bucket"), &labels, count);
@@ -45,7 +51,11 @@ pub fn render(shards: &[Option<Counters>]) -> String {
         text.sample(&format!("{name}_count"), &labels, requests.count);
     }
 
-    text.family("bifrost_upstream_requests_total", "counter", "Calls to providers; status_code 0 is no answer.");
+    text.family(
+        "bifrost_upstream_requests_total",
+        "counter",
+        "Calls to providers; status_code 0 is no answer.",
+    );
     for (labels, count) in &sum.upstream_requests {
         let labels = [
             ("provider", &labels.provider as &dyn Display),
@@ -105,7 +115,8 @@ mod tests {
     #[test]
     fn label_values_are_escaped() {
         let mut counters = Counters::default();
-        let labels = UpstreamLabels { provider: "a\"b\\c\n".into(), method: "m", key: String::new(), status: 0 };
+        let labels =
+            UpstreamLabels { provider: "a\"b\\c\n".into(), method: "m", key: String::new(), status: 0 };
         counters.count_upstream(labels);
         assert!(render(&[Some(counters)]).contains(r#"provider="a\"b\\c\n""#));
     }

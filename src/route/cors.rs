@@ -33,13 +33,15 @@ impl Cors {
 
     /// Those of the asked header names that may be sent.
     pub fn allowed_headers(&self, asked: &str) -> String {
-        let allowed: Vec<_> = asked.split(',').map(str::trim).filter(|name| self.allows_header(name)).collect();
+        let allowed: Vec<_> =
+            asked.split(',').map(str::trim).filter(|name| self.allows_header(name)).collect();
         allowed.join(", ")
     }
 
     fn allows_header(&self, name: &str) -> bool {
         let lower = name.to_ascii_lowercase();
-        let is_name = !lower.is_empty() && lower.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+        let is_name = !lower.is_empty()
+            && lower.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
         is_name
             && (HEADERS.contains(&lower.as_str())
                 || lower.starts_with("x-stainless-")
@@ -84,10 +86,18 @@ mod tests {
     #[test]
     fn without_configuration_only_localhost_may_call() {
         let cors = Cors::default();
-        for origin in ["http://localhost:3000", "https://localhost", "http://127.0.0.1:5173", "http://[::1]:1"] {
+        for origin in
+            ["http://localhost:3000", "https://localhost", "http://127.0.0.1:5173", "http://[::1]:1"]
+        {
             assert!(cors.allows_origin(origin), "{origin}");
         }
-        for origin in ["http://localhost.evil.com", "http://evil.com", "null", "ftp://localhost", "http://localhost:80x"] {
+        for origin in [
+            "http://localhost.evil.com",
+            "http://evil.com",
+            "null",
+            "ftp://localhost",
+            "http://localhost:80x",
+        ] {
             assert!(!cors.allows_origin(origin), "{origin}");
         }
     }
@@ -106,6 +116,9 @@ mod tests {
     #[test]
     fn header_names_are_allowed_one_by_one() {
         let cors = Cors { origins: Vec::new(), headers: vec!["X-Mine".to_owned()] };
-        assert_eq!(cors.allowed_headers("Content-Type, x-stainless-os, x-mine, x-evil, a b"), "Content-Type, x-stainless-os, x-mine");
+        assert_eq!(
+            cors.allowed_headers("Content-Type, x-stainless-os, x-mine, x-evil, a b"),
+            "Content-Type, x-stainless-os, x-mine"
+        );
     }
 }

@@ -80,6 +80,11 @@ pub fn add_request_fields(
     if !accepts_any_encoding {
         push(b"Accept-Encoding", b"identity", head);
     }
+    add_operator_fields(account, head);
+}
+
+/// Appends the fields that the operator adds to every request of an account.
+pub fn add_operator_fields(account: &Account, head: &mut Vec<u8>) {
     for (name, value) in &account.extra_headers {
         push(name.as_bytes(), value.as_bytes(), head);
     }

@@ -7,10 +7,11 @@ mod ingress;
 mod keys;
 mod router;
 
-pub use headers::{
-    HeaderPolicy, add_credentials, add_request_fields, add_response_fields, query_without_credentials,
-};
 pub use cors::Cors;
+pub use headers::{
+    HeaderPolicy, add_credentials, add_operator_fields, add_request_fields, add_response_fields,
+    query_without_credentials,
+};
 pub use ingress::{Ingress, Mount, Operation, Place, locate, template};
 pub use keys::{Choice, pick};
 pub use router::{Routes, no_key};

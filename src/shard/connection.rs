@@ -92,7 +92,8 @@ pub(super) async fn serve<N: Net>(shard: &Rc<ShardState<N>>, stream: N::Stream, 
             Ok(may_go_on) => may_go_on,
             Err(Ending::Cut) => return,
             Err(Ending::Refused(error)) => {
-                let may_go_on = client.has_little_left(&head) && head.is_persistent && !shard.is_draining.get();
+                let may_go_on =
+                    client.has_little_left(&head) && head.is_persistent && !shard.is_draining.get();
                 respond::refuse(shard, &client, &head, &tally, &error, may_go_on).await && may_go_on
             }
         };
@@ -127,7 +128,9 @@ impl<N: Net> Client<N> {
         loop {
             let mut received = self.received.borrow_mut();
             // A head only becomes complete, or worth a look, with the end of a line.
-            if memchr::memchr(b'\n', &received[parsed_to..]).is_some() || parsed_to == 0 && !received.is_empty() {
+            if memchr::memchr(b'\n', &received[parsed_to..]).is_some()
+                || parsed_to == 0 && !received.is_empty()
+            {
                 parsed_to = received.len();
                 if head.take(&mut received).map_err(refuse_head)? {
                     self.expect_body(head);
@@ -135,7 +138,11 @@ impl<N: Net> Client<N> {
                 }
             }
             if received.len() > REQUEST_HEAD_BYTES_MAX {
-                return Err(ApiError::client(431, "request_head_too_large", "The request's head is larger than 64 KiB."));
+                return Err(ApiError::client(
+                    431,
+                    "request_head_too_large",
+                    "The request's head is larger than 64 KiB.",
+                ));
             }
             let had_nothing = received.is_empty();
             drop(received);
@@ -200,7 +207,11 @@ impl<N: Net> Client<N> {
     }
 
     /// Reads more of the request's body; true once that was all.
-    pub(super) async fn read_body(&self, shard: &ShardState<N>, content: &mut Vec<u8>) -> Result<bool, Ending> {
+    pub(super) async fn read_body(
+        &self,
+        shard: &ShardState<N>,
+        content: &mut Vec<u8>,
+    ) -> Result<bool, Ending> {
         self.invite_body().await?;
         let deadline = shard.net.now() + BODY_IDLE_MAX;
         let more = poll_fn(|cx| self.poll_body(cx, &shard.scratch, content));
@@ -320,9 +331,11 @@ pub(super) fn body_timeout() -> ApiError {
 
 fn refuse_head(error: HeadError) -> ApiError {
     match error {
-        HeadError::Malformed(what) => {
-            ApiError::client(400, "invalid_request", format!("This is not a proper HTTP/1.1 request: {what}."))
-        }
+        HeadError::Malformed(what) => ApiError::client(
+            400,
+            "invalid_request",
+            format!("This is not a proper HTTP/1.1 request: {what}."),
+        ),
         HeadError::TooManyFields => {
             ApiError::client(431, "request_head_too_large", "The request has more than 128 header fields.")
         }

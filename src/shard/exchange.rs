@@ -9,13 +9,10 @@ use super::{
     respond,
     state::ShardState,
     tunnel::Payload,
-    upstream::{Target, Upstream},
+    upstream::{Outgoing, Target, Upstream},
 };
 use crate::{
-    config::{
-        Snapshot,
-        limits::MULTIPART_HELD_BYTES_MAX,
-    },
+    config::{Snapshot, limits::MULTIPART_HELD_BYTES_MAX},
     dialect::{
         self, CompletionTap, ModelPart,
         json::{self, Outline, ScanError},
@@ -67,7 +64,16 @@ pub(super) async fn exchange<N: Net>(
     let target = plan(shard, &snapshot, &ingress, head, &outline, &body)?; // 5 route: account and key
     let splice = target.splice(&outline, &ingress); // 6 dialect: the provider's name of the model
     let payload = Payload::new(&body, splice, is_whole, head.framing);
-    let upstream = Upstream::open(shard, &target, &ingress, head, payload, client).await?; // 7 pool, upstream
+    let outgoing = Outgoing {
+        head: target.request_head(&ingress, head, payload.framing),
+        payload,
+        is_head: head.method() == "HEAD",
+        label: ingress.operation.label(),
+    };
+    if outgoing.payload.has_rest {
+        client.invite_body().await?;
+    }
+    let upstream = Upstream::open(shard, &target, outgoing, &client.timer, Some(client)).await?; // 7 provider, pool
     let commit = Commit {
         target: &target,
         is_unread: !ingress.operation.is_model_call(),
@@ -142,8 +148,9 @@ fn outline<'a>(ingress: &Ingress<'a>, head: &RequestHead, body: &'a [u8]) -> Res
         return json::scan(body).map_err(|error| refuse_body(error, body));
     };
     let ModelPart::Found(at) = dialect::find_model(body, boundary) else { return Ok(Outline::default()) };
-    let model = std::str::from_utf8(&body[at.clone()])
-        .map_err(|_| ApiError::client(400, "invalid_value", "The model's name is not UTF-8.").with_param("model"))?;
+    let model = std::str::from_utf8(&body[at.clone()]).map_err(|_| {
+        ApiError::client(400, "invalid_value", "The model's name is not UTF-8.").with_param("model")
+    })?;
     Ok(Outline { model: Some(Cow::Borrowed(model)), model_at: at, ..Outline::default() })
 }
 
@@ -155,7 +162,9 @@ fn refuse_body(error: ScanError, body: &[u8]) -> ApiError {
         ScanError::Malformed(at) => {
             ApiError::client(400, "invalid_json", format!("The body is not valid JSON: see byte {at}."))
         }
-        ScanError::TooDeep => ApiError::client(400, "invalid_json", "The body is nested more than 256 levels deep."),
+        ScanError::TooDeep => {
+            ApiError::client(400, "invalid_json", "The body is nested more than 256 levels deep.")
+        }
         ScanError::NotAnObject => ApiError::client(400, "invalid_json", "The body is not a JSON object."),
         ScanError::Ambiguous(field) => ApiError::client(
             400,
@@ -185,7 +194,8 @@ fn plan<'s, N: Net>(
             (account, Some(bare))
         }
         None if needs_model(ingress.operation) => {
-            let message = "You must provide a model parameter: `provider/model`, or a model of the default provider.";
+            let message =
+                "You must provide a model parameter: `provider/model`, or a model of the default provider.";
             return Err(ApiError::client(400, "missing_required_parameter", message).with_param("model"));
         }
         None => (snapshot.routes.default(ingress.mount)?, None),

@@ -13,7 +13,10 @@ use crate::bus::ToShard;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts on every socket until the tasks are dropped.
-pub(super) fn start<N: Net>(shard: &Rc<ShardState<N>>, sockets: Vec<TcpListener>) -> io::Result<Vec<N::Task>> {
+pub(super) fn start<N: Net>(
+    shard: &Rc<ShardState<N>>,
+    sockets: Vec<TcpListener>,
+) -> io::Result<Vec<N::Task>> {
     let mut tasks = Vec::new();
     for socket in sockets {
         let listener = shard.net.listen(socket)?;
@@ -54,14 +57,17 @@ async fn accept_all<N: Net>(shard: &Rc<ShardState<N>>, listener: N::Listener) {
 fn welcome<N: Net>(shard: &Rc<ShardState<N>>, stream: N::Stream) {
     let mine = shard.clients.len();
     let others = shard.links.iter().enumerate().filter(|(number, _)| *number != shard.number);
-    let Some((_, idlest)) = others.min_by_key(|(_, link)| link.load()).filter(|(_, link)| mine > 2 * link.load())
+    let Some((_, idlest)) =
+        others.min_by_key(|(_, link)| link.load()).filter(|(_, link)| mine > 2 * link.load())
     else {
         return serve(shard, stream);
     };
     let Ok(socket) = shard.net.release(stream) else { return };
     // Counted there at once, so that a burst is not handed to one shard whole.
     idlest.publish_load(idlest.load() + 1);
-    if let Err(flume::TrySendError::Full(ToShard::Adopt(socket))) = idlest.inbox.try_send(ToShard::Adopt(socket)) {
+    if let Err(flume::TrySendError::Full(ToShard::Adopt(socket))) =
+        idlest.inbox.try_send(ToShard::Adopt(socket))
+    {
         if let Ok(stream) = shard.net.adopt(socket) {
             serve(shard, stream);
         }

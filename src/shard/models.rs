@@ -40,7 +40,8 @@ struct Known {
 /// The merged list, in OpenAI's shape. A provider that does not answer is left out.
 pub(super) async fn merged<N: Net>(shard: &ShardState<N>, snapshot: &Snapshot) -> String {
     let lists = snapshot.routes.accounts().iter().map(|account| list(shard, snapshot, account));
-    let models: Vec<Value> = together(lists).await.into_iter().flat_map(|list| list.iter().cloned().collect::<Vec<_>>()).collect();
+    let models: Vec<Value> =
+        together(lists).await.into_iter().flat_map(|list| list.iter().cloned().collect::<Vec<_>>()).collect();
     json!({"object": "list", "data": models}).to_string()
 }
 
@@ -67,7 +68,8 @@ async fn ask<N: Net>(shard: &ShardState<N>, snapshot: &Snapshot, account: &Accou
     let target =
         Target { snapshot, account, key, is_direct: false, original_model: None, resolved_model: None };
     let prefix = &key.endpoint.path_prefix;
-    let mut head = format!("GET {prefix}/models HTTP/1.1\r\nHost: {}\r\n", key.endpoint.authority).into_bytes();
+    let mut head =
+        format!("GET {prefix}/models HTTP/1.1\r\nHost: {}\r\n", key.endpoint.authority).into_bytes();
     route::add_credentials(account, key, None, &mut head);
     route::add_operator_fields(account, &mut head);
     head.extend_from_slice(b"Accept: application/json\r\nAccept-Encoding: identity\r\n\r\n");
@@ -83,7 +85,10 @@ async fn ask<N: Net>(shard: &ShardState<N>, snapshot: &Snapshot, account: &Accou
     let is_list = upstream.head.status == 200;
     let body = std::mem::take(&mut upstream.content);
     upstream.release(shard);
-    document::parse(std::str::from_utf8(&body).ok().filter(|_| is_list)?).ok()?.get("data")?.as_array().cloned()
+    if !is_list {
+        return None;
+    }
+    document::plain(&body)?.get("data")?.as_array().cloned()
 }
 
 /// Those that a key allows, and the aliases, which no provider lists.

@@ -14,8 +14,7 @@ use crate::{
     dialect::{CompletionTap, openai_chat},
     http::{EventBoundary, Framing, RequestHead, chunk_head, response_line},
     ir::ApiError,
-    provider,
-    route,
+    provider, route,
 };
 
 /// What is decided before the first byte goes to the client.
@@ -60,7 +59,7 @@ pub(super) async fn relay<N: Net>(
     let is_our_key_refused = matches!(upstream.head.status, 401..=403) && !commit.target.is_direct;
     let kind = kind(&upstream, &commit, is_our_key_refused);
     let mut boundary = EventBoundary::default();
-    let mut is_done = upstream.read_nothing();
+    let mut is_done = upstream.is_done();
 
     // Before the commit: what breaks here is an error with a status of its own.
     let mut complete = 0;
@@ -76,7 +75,8 @@ pub(super) async fn relay<N: Net>(
         provider::mask(&mut upstream.content, &commit.target.key.secret);
     }
 
-    let is_persistent = respond::may_persist(shard, head) && upstream.rest.is_none() && !upstream.is_request_cut;
+    let is_persistent =
+        respond::may_persist(shard, head) && upstream.rest.is_none() && !upstream.is_request_cut;
     let mut outlet = Outlet::new(&upstream, head, tally, &commit, is_done, is_our_key_refused, is_persistent);
     let is_persistent = is_persistent && outlet.framing != Framing::UntilClose;
     tally.answered(upstream.head.status);
@@ -109,7 +109,10 @@ pub(super) async fn relay<N: Net>(
             return Ok(is_persistent && is_upload_whole);
         }
         let before = upstream.content.len();
-        match upstream.read(shard, &client.timer, deadline(shard, &upstream, kind, account.stream_idle_max)).await {
+        match upstream
+            .read(shard, &client.timer, deadline(shard, &upstream, kind, account.stream_idle_max))
+            .await
+        {
             Ok(done) => is_done = done,
             Err(broken) => break broken,
         }
@@ -165,9 +168,15 @@ fn stream_error(broken: Break, target: &Target<'_>) -> ApiError {
     let (code, what) = match broken {
         Break::Elapsed => ("upstream_timeout", "fell silent".to_owned()),
         Break::Protocol(what) => ("upstream_protocol_error", format!("broke the protocol ({what})")),
-        Break::Closed | Break::Client(_) => ("upstream_connection_error", "ended the stream too early".to_owned()),
+        Break::Closed | Break::Client(_) => {
+            ("upstream_connection_error", "ended the stream too early".to_owned())
+        }
     };
-    ApiError::provider(502, code, format!("The provider `{name}` {what}. What has come so far is incomplete."))
+    ApiError::provider(
+        502,
+        code,
+        format!("The provider `{name}` {what}. What has come so far is incomplete."),
+    )
 }
 
 impl Outlet {
@@ -181,7 +190,9 @@ impl Outlet {
         is_persistent: bool,
     ) -> Self {
         let framing = match upstream.head.framing {
-            Framing::Chunked | Framing::UntilClose if is_done => Framing::Length(upstream.content.len() as u64),
+            Framing::Chunked | Framing::UntilClose if is_done => {
+                Framing::Length(upstream.content.len() as u64)
+            }
             Framing::Chunked | Framing::UntilClose if head.minor_version == 0 => Framing::UntilClose,
             Framing::Chunked | Framing::UntilClose => Framing::Chunked,
             other => other,

@@ -69,9 +69,10 @@ pub(super) async fn health<N: Net>(
         document["reason"] = ailment.into();
     }
     if accounts.is_empty() {
-        document["hint"] = "no provider is configured: set OPENAI_API_KEY or write a config.json, then start the \
+        document["hint"] =
+            "no provider is configured: set OPENAI_API_KEY or write a config.json, then start the \
             gateway again; `bifrost demo` needs no key"
-            .into();
+                .into();
     }
     let body = document.to_string();
     let status = if ailment.is_some() { 503 } else { 200 };
@@ -88,7 +89,8 @@ pub(super) async fn metrics<N: Net>(
     tally: &Tally<'_, N>,
 ) -> Result<bool, Ending> {
     let (reply, answer) = flume::bounded(1);
-    let unavailable = || ApiError::gateway(503, "overloaded", "The counters cannot be read now. Try again in a moment.");
+    let unavailable =
+        || ApiError::gateway(503, "overloaded", "The counters cannot be read now. Try again in a moment.");
     shard.control.try_send(ToControl::Scrape(reply)).map_err(|_| unavailable())?;
     let deadline = shard.net.now() + SCRAPE_TIME_MAX;
     let Ok(Ok(text)) = client.timer.limit(deadline, answer.recv_async()).await else {

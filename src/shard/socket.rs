@@ -39,7 +39,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 
     /// Sends all of `parts`, keeping in them what is left.
-    pub(super) fn poll_send(&self, cx: &mut Context<'_>, parts: &mut &mut [IoSlice<'_>]) -> Poll<io::Result<()>> {
+    pub(super) fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        parts: &mut &mut [IoSlice<'_>],
+    ) -> Poll<io::Result<()>> {
         let mut stream = self.0.borrow_mut();
         IoSlice::advance_slices(parts, 0);
         while !parts.is_empty() {

@@ -90,7 +90,12 @@ impl Target<'_> {
     }
 
     /// The head of the request to the provider.
-    pub(super) fn request_head(&self, ingress: &Ingress<'_>, head: &RequestHead, framing: Framing) -> Vec<u8> {
+    pub(super) fn request_head(
+        &self,
+        ingress: &Ingress<'_>,
+        head: &RequestHead,
+        framing: Framing,
+    ) -> Vec<u8> {
         let mut out = Vec::with_capacity(1024);
         let model = self.resolved_model.as_deref().filter(|_| ingress.operation == Operation::ModelDetails);
         let prefix = &self.key.endpoint.path_prefix;
@@ -194,6 +199,9 @@ impl<'a, N: Net> Upstream<'a, N> {
         let mut is_held_sent = false;
         let mut moved = 0;
         loop {
+            // While a body flows, each piece has the time that a held request has in all.
+            let is_flowing = outgoing.payload.has_rest;
+            let deadline = if is_flowing { shard.net.now() + time_max } else { self.deadline };
             let step = poll_fn(|cx| {
                 if !is_held_sent {
                     match self.socket.poll_send(cx, &mut left) {
@@ -209,9 +217,6 @@ impl<'a, N: Net> Upstream<'a, N> {
                 }
                 self.poll_head(cx, shard, outgoing.is_head)
             });
-            // While a body flows, each piece has the time that a held request has in all.
-            let is_flowing = outgoing.payload.has_rest;
-            let deadline = if is_flowing { shard.net.now() + time_max } else { self.deadline };
             match timer.limit(deadline, step).await {
                 Ok(ended) => return ended,
                 Err(_) => match &self.rest {
@@ -250,11 +255,19 @@ impl<'a, N: Net> Upstream<'a, N> {
             if !length.is_ok_and(|length| length > 0) {
                 let what = "the connection ended within the head of the response";
                 let is_silent = self.received.is_empty();
-                return Poll::Ready(Err(if is_silent { Break::Closed } else { Break::Protocol(what.to_owned()) }));
+                return Poll::Ready(Err(if is_silent {
+                    Break::Closed
+                } else {
+                    Break::Protocol(what.to_owned())
+                }));
             }
-            while !self.received.is_empty() && self.head.take(&mut self.received, is_head).map_err(protocol)? {
+            while !self.received.is_empty()
+                && self.head.take(&mut self.received, is_head).map_err(protocol)?
+            {
                 match self.head.status {
-                    101 => return Poll::Ready(Err(Break::Protocol("it switched protocols unasked".to_owned()))),
+                    101 => {
+                        return Poll::Ready(Err(Break::Protocol("it switched protocols unasked".to_owned())));
+                    }
                     100..=199 => {}
                     _ => {
                         self.body = BodyDecoder::new(self.head.framing);
@@ -284,13 +297,24 @@ impl<'a, N: Net> Upstream<'a, N> {
                 if self.body.is_done() || self.content.len() > before {
                     return Poll::Ready(Ok(self.body.is_done()));
                 }
-                let length = std::task::ready!(self.socket.poll_receive(cx, &shard.scratch, &mut self.received));
+                let length =
+                    std::task::ready!(self.socket.poll_receive(cx, &shard.scratch, &mut self.received));
                 if !length.is_ok_and(|length| length > 0) {
                     return Poll::Ready(self.body.close().map(|()| true).map_err(|_| Break::Closed));
                 }
             }
         });
         timer.limit(deadline, step).await.unwrap_or(Err(Break::Elapsed))
+    }
+
+    /// Whether there is nothing to read: a body that is none.
+    pub(super) fn is_done(&self) -> bool {
+        self.body.is_done()
+    }
+
+    /// Whether the body is compressed, so that nothing in it can be recognised.
+    pub(super) fn is_encoded(&self) -> bool {
+        self.head.fields.text("content-encoding").is_some_and(|coding| coding != "identity")
     }
 
     /// Keeps the connection for the next request, if both sides are at the end of this one.
@@ -326,7 +350,8 @@ impl Break {
 /// Connects to the first address that answers.
 async fn connect<N: Net>(shard: &ShardState<N>, endpoint: &Endpoint) -> Result<Wire<N::Stream>, ApiError> {
     let failed = |what: String| {
-        let message = format!("The provider at {endpoint} cannot be reached: {what}. Check base_url and the network.");
+        let message =
+            format!("The provider at {endpoint} cannot be reached: {what}. Check base_url and the network.");
         ApiError::provider(502, "upstream_connection_error", message)
     };
     let found = shard.names.resolve(&endpoint.host, endpoint.port, shard.net.now(), &shard.control).await;

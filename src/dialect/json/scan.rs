@@ -15,6 +15,8 @@ pub struct Outline<'a> {
     pub model: Option<Cow<'a, str>>,
     /// Where the value of `model` stands in the body, quotes included.
     pub model_at: Range<usize>,
+    /// Whether that value is a JSON string, in quotes.
+    pub is_quoted: bool,
     /// Whether a stream is asked for.
     pub is_streamed: bool,
     /// Whether it names an object that the provider stores for one of its keys.
@@ -113,6 +115,7 @@ impl<'a> Scanner<'a> {
                     }
                     outline.model = Some(self.text(value.start + 1..value.end - 1)?);
                     outline.model_at = value;
+                    outline.is_quoted = true;
                 }
                 Some(STREAM) => {
                     if has_stream {

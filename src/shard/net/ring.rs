@@ -78,7 +78,9 @@ fn raise_memlock() -> Result<(), String> {
     }
     if limit.rlim_cur < MEMLOCK_BYTES_MIN {
         let found = limit.rlim_cur / 1024;
-        return Err(format!("io_uring needs 512 KiB of locked memory, the limit is {found} KiB: raise `ulimit -l`"));
+        return Err(format!(
+            "io_uring needs 512 KiB of locked memory, the limit is {found} KiB: raise `ulimit -l`"
+        ));
     }
     Ok(())
 }
