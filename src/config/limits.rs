@@ -78,3 +78,28 @@ pub const NAME_AGE_MAX: Duration = Duration::from_secs(300);
 pub const NAME_RETRY: Duration = Duration::from_secs(1);
 /// Time for a name to be resolved.
 pub const NAME_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Body of a request to the embedded provider, bytes; a larger one is a 413.
+pub const DEMO_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Time for a request body to reach the embedded provider.
+pub const DEMO_BODY_TIME_MAX: Duration = Duration::from_secs(60);
+/// What the embedded provider says in one choice, bytes.
+pub const DEMO_ANSWER_BYTES_MAX: usize = 16 * 1024;
+/// Choices in one answer of the embedded provider.
+pub const DEMO_CHOICES_MAX: usize = 8;
+/// Nesting of values that the embedded provider makes up for a schema.
+pub const DEMO_SAMPLE_DEPTH_MAX: usize = 16;
+/// Length of a vector of the embedded provider.
+pub const DEMO_DIMENSIONS_MAX: usize = 4096;
+/// Texts in one request for vectors of the embedded provider.
+pub const DEMO_EMBEDDINGS_MAX: usize = 2048;
+/// Numbers in one answer of the embedded provider, all vectors together.
+pub const DEMO_EMBEDDING_NUMBERS_MAX: usize = 256 * 1024;
+/// Connections to the embedded provider.
+pub const DEMO_CONNECTIONS_MAX: usize = 4096;
+/// Silence of a connection to the embedded provider between two requests; longer than `POOL_IDLE_MAX`.
+pub const DEMO_IDLE_MAX: Duration = Duration::from_secs(75);
+/// Pause between two words, so that a person sees a stream arriving.
+pub const DEMO_WORD_PAUSE: Duration = Duration::from_millis(40);
+/// Pause after the system refused the embedded provider a connection.
+pub const DEMO_ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 /// Upper bounds of the buckets of `http_request_duration_seconds`.
-pub const DURATION_BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+pub(super) const DURATION_BUCKETS: [f64; 11] =
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 /// Different label sets that are kept; what comes beyond is counted under the last one, `other`.
 const SERIES_MAX: usize = 4096;
 

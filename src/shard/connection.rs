@@ -126,26 +126,10 @@ impl<N: Net> Client<N> {
         let mut deadline = shard.net.now() + CLIENT_IDLE_MAX;
         let mut parsed_to = 0;
         loop {
-            let mut received = self.received.borrow_mut();
-            // A head only becomes complete, or worth a look, with the end of a line.
-            if memchr::memchr(b'\n', &received[parsed_to..]).is_some()
-                || parsed_to == 0 && !received.is_empty()
-            {
-                parsed_to = received.len();
-                if head.take(&mut received).map_err(refuse_head)? {
-                    self.expect_body(head);
-                    return Ok(true);
-                }
+            if self.take_head(head, &mut parsed_to)? {
+                return Ok(true);
             }
-            if received.len() > REQUEST_HEAD_BYTES_MAX {
-                return Err(ApiError::client(
-                    431,
-                    "request_head_too_large",
-                    "The request's head is larger than 64 KiB.",
-                ));
-            }
-            let had_nothing = received.is_empty();
-            drop(received);
+            let had_nothing = self.received.borrow().is_empty();
             presence.is_idle.set(had_nothing);
             let more = poll_fn(|cx| self.poll_more(cx, &shard.scratch));
             let more = self.timer.limit(deadline, more).await;
@@ -161,6 +145,25 @@ impl<N: Net> Client<N> {
                 }
             }
         }
+    }
+
+    /// Takes a head from what has been received, if it is all there.
+    fn take_head(&self, head: &mut RequestHead, parsed_to: &mut usize) -> Result<bool, ApiError> {
+        let mut received = self.received.borrow_mut();
+        // A head only becomes complete, or worth another look, with the end of a line.
+        let is_worth_a_look = *parsed_to == 0 || memchr::memchr(b'\n', &received[*parsed_to..]).is_some();
+        if is_worth_a_look && !received.is_empty() {
+            *parsed_to = received.len();
+            if head.take(&mut received).map_err(refuse_head)? {
+                self.expect_body(head);
+                return Ok(true);
+            }
+        }
+        if received.len() > REQUEST_HEAD_BYTES_MAX {
+            let message = "The request's head is larger than 64 KiB.";
+            return Err(ApiError::client(431, "request_head_too_large", message));
+        }
+        Ok(false)
     }
 
     fn expect_body(&self, head: &RequestHead) {

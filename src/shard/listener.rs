@@ -67,10 +67,9 @@ fn welcome<N: Net>(shard: &Rc<ShardState<N>>, stream: N::Stream) {
     idlest.publish_load(idlest.load() + 1);
     if let Err(flume::TrySendError::Full(ToShard::Adopt(socket))) =
         idlest.inbox.try_send(ToShard::Adopt(socket))
+        && let Ok(stream) = shard.net.adopt(socket)
     {
-        if let Ok(stream) = shard.net.adopt(socket) {
-            serve(shard, stream);
-        }
+        serve(shard, stream);
     }
 }
 

@@ -48,10 +48,10 @@ pub(super) async fn merged<N: Net>(shard: &ShardState<N>, snapshot: &Snapshot) -
 /// One provider's models that its keys allow, named `provider/model`.
 async fn list<N: Net>(shard: &ShardState<N>, snapshot: &Snapshot, account: &Account) -> Rc<Vec<Value>> {
     let now = shard.net.now();
-    if let Some(known) = shard.model_lists.0.borrow().get(&account.name) {
-        if now.saturating_duration_since(known.since) < MODELS_AGE_MAX {
-            return known.models.clone();
-        }
+    if let Some(known) = shard.model_lists.0.borrow().get(&account.name)
+        && now.saturating_duration_since(known.since) < MODELS_AGE_MAX
+    {
+        return known.models.clone();
     }
     let timer = Timer::new(shard.net.clone());
     let asked = timer.limit(now + MODELS_TIME_MAX, ask(shard, snapshot, account)).await;
@@ -88,7 +88,7 @@ async fn ask<N: Net>(shard: &ShardState<N>, snapshot: &Snapshot, account: &Accou
     if !is_list {
         return None;
     }
-    document::plain(&body)?.get("data")?.as_array().cloned()
+    document::decode(&body).ok()?.get("data")?.as_array().cloned()
 }
 
 /// Those that a key allows, and the aliases, which no provider lists.

@@ -2,7 +2,12 @@
 //! request.
 
 use jsonc_parser::{CollectOptions, ParseOptions, ast, parse_to_ast};
-pub use serde_json::{Map, Value, json};
+pub use serde_json::{Error, Map, Value, json};
+
+/// One document by the letter of the standard, of at most 128 levels.
+pub fn decode(text: &[u8]) -> Result<Value, Error> {
+    serde_json::from_slice(text)
+}
 
 /// Where and why a text is not a document.
 #[derive(Debug, Eq, PartialEq)]
@@ -13,11 +18,6 @@ pub struct Mistake {
     pub column: usize,
     /// What is wrong there.
     pub message: String,
-}
-
-/// A plain JSON document; none where it is not one.
-pub fn plain(bytes: &[u8]) -> Option<Value> {
-    serde_json::from_slice(bytes).ok()
 }
 
 /// The text of a JSON string, quotes included; none where it has half a surrogate pair.

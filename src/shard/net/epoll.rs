@@ -28,10 +28,9 @@ pub struct Stream(tokio::net::TcpStream);
 pub struct Task(tokio::task::JoinHandle<()>);
 
 /// Runs a shard on this thread until it ends.
-pub fn run<F: Future<Output = ()>>(shard: impl FnOnce(Epoll) -> F) -> io::Result<()> {
+pub fn run<F: Future<Output = io::Result<()>>>(shard: impl FnOnce(Epoll) -> F) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    tokio::task::LocalSet::new().block_on(&runtime, shard(Epoll));
-    Ok(())
+    tokio::task::LocalSet::new().block_on(&runtime, shard(Epoll))
 }
 
 impl Net for Epoll {

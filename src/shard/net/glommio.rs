@@ -45,7 +45,7 @@ pub struct Stream(glommio::net::TcpStream);
 pub struct Sleep(Timer);
 
 /// Starts a shard on a thread of its own, on that core if one is named.
-pub fn spawn<F: Future<Output = ()> + 'static>(
+pub fn spawn<F: Future<Output = io::Result<()>> + 'static>(
     core: Option<usize>,
     shard: impl FnOnce(Uring) -> F + Send + 'static,
 ) -> io::Result<ExecutorJoinHandle<io::Result<()>>> {
@@ -60,8 +60,7 @@ pub fn spawn<F: Future<Output = ()> + 'static>(
         let shares = Shares::default();
         let queue = glommio::executor().create_task_queue(shares, Latency::Matters(LATENCY), "shard");
         let task = glommio::spawn_local_into(shard(Uring { queue }), queue)?;
-        task.await;
-        Ok(())
+        task.await
     });
     started.map_err(io::Error::from)
 }
