@@ -20,13 +20,17 @@ fn sequential_requests_share_one_upstream_connection() {
             }
         });
         let gateway = Gateway::start(engine, &openai_at(&upstream));
-        let mut client = gateway.client();
+        let (mut client, mut other) = (gateway.client(), gateway.client());
         for _ in 0..3 {
             client.send(post(CHAT, &streamed_chat("gpt-4o")));
             assert_eq!(client.response().text(), "data: [DONE]\n\n");
             client.send(post("/v1/embeddings", &chat("m")));
             assert_eq!(client.response().text(), "{}");
-            assert_eq!(gateway.call(get("/v1/files")).text(), "{}", "from another client");
+            client.send(get("/health"));
+            assert_eq!(client.response().status(), 200, "what came before is over");
+            other.send([get("/v1/files"), get("/health")].concat());
+            assert_eq!(other.response().text(), "{}", "from another client");
+            assert_eq!(other.response().status(), 200);
         }
         assert_eq!(upstream.requests().len(), 9);
         assert_eq!(upstream.connections(), 1);
@@ -105,10 +109,14 @@ fn a_dead_connection_is_replaced_only_once() {
             }
         });
         let gateway = Gateway::start(engine, &openai_at(&upstream));
-        assert_eq!(gateway.call(post(CHAT, &chat("first"))).status(), 200);
-        gateway.call(post(CHAT, &chat("second"))).error(502);
+        let mut client = gateway.client();
+        client.send(post(CHAT, &chat("first")));
+        assert_eq!(client.response().status(), 200);
+        client.send(post(CHAT, &chat("second")));
+        client.response().error(502);
         assert_eq!(upstream.requests().len(), 3);
-        gateway.call(post(CHAT, &chat("third"))).error(502);
+        client.send(post(CHAT, &chat("third")));
+        client.response().error(502);
         assert_eq!(upstream.requests().len(), 1, "a fresh connection is not replaced");
     });
 }
@@ -125,8 +133,11 @@ fn a_pooled_connection_that_closes_after_a_first_byte_is_not_replaced() {
             }
         });
         let gateway = Gateway::start(engine, &openai_at(&upstream));
-        assert_eq!(gateway.call(post(CHAT, &chat("first"))).status(), 200);
-        gateway.call(post(CHAT, &chat("second"))).error(502);
+        let mut client = gateway.client();
+        client.send(post(CHAT, &chat("first")));
+        assert_eq!(client.response().status(), 200);
+        client.send(post(CHAT, &chat("second")));
+        client.response().error(502);
         assert_eq!(upstream.requests().len(), 2);
     });
 }

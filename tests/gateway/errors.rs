@@ -234,7 +234,8 @@ fn secrets_appear_in_no_answer_and_no_log() {
         let mut config = openai_at(&upstream);
         let keys = &mut config["providers"]["openai"]["keys"];
         keys[0]["value"] = json!(secret);
-        keys[1] = json!({ "name": "from-env", "value": "env.SECRET_OF_THE_TEST", "weight": 1 });
+        let from_env = json!({ "name": "from-env", "value": "env.SECRET_OF_THE_TEST", "weight": 1 });
+        keys.as_array_mut().unwrap().push(from_env);
         let setup = Setup::new(engine).config(&config).arguments(["--log-level", "debug"]);
         let gateway = setup.variable("SECRET_OF_THE_TEST", "sk-env-is-a-secret-value").start();
         let mut answers = Vec::new();

@@ -1,9 +1,11 @@
 //! Which header fields go through, in both directions.
 
+use std::collections::HashSet;
+
 use serde_json::json;
 
 use crate::harness::{
-    CHAT, Gateway, Request, Setup, Upstream, chat, get, on_both_engines, openai_at, reply, request,
+    CHAT, Gateway, Request, Upstream, chat, get, on_both_engines, openai_at, reply, request,
 };
 
 fn chat_with(fields: &[(&str, &str)]) -> Vec<u8> {
@@ -257,7 +259,7 @@ fn every_answer_has_a_request_id_of_its_own() {
     on_both_engines(|engine| {
         let upstream = Upstream::bytes(reply("200 OK", &[("x-request-id", "req-upstream")], b"{}"));
         let gateway = Gateway::start(engine, &openai_at(&upstream));
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         for sent in [chat_with(&[]), chat_with(&[]), get("/v1/files"), chat_with(&[("x-request-id", "mine")])]
         {
             let answer = gateway.call(sent);
@@ -274,7 +276,7 @@ fn every_answer_has_a_request_id_of_its_own() {
 fn a_key_in_the_query_is_held_back() {
     on_both_engines(|engine| {
         let upstream = Upstream::json("{}");
-        let gateway = Setup::new(engine).config(&openai_at(&upstream)).start();
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
         for (sent, seen) in [
             ("/v1/files?limit=3&key=sk-client&order=asc", "/v1/files?limit=3&order=asc"),
             ("/v1/files?key=sk-client&limit=3", "/v1/files?limit=3"),

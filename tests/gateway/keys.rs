@@ -1,6 +1,6 @@
 //! Which of a provider's keys is used.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 
@@ -160,7 +160,7 @@ fn a_session_sticks_to_one_key_on_every_shard() {
         let upstream = Upstream::json("{}");
         let config = with_keys(&upstream, json!([key("a", 1.0), key("b", 1.0)]));
         let gateway = Setup::new(engine).shards(2).config(&config).start();
-        let mut keys_used = std::collections::HashSet::new();
+        let mut keys_used = HashSet::new();
         for session in 0..24 {
             let session = format!("session-{session}");
             for _ in 0..6 {

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use crate::harness::{
-    Gateway, Signal, Upstream, custom_provider_at, on_both_engines, openai_at, provider_at, request,
+    Body, Gateway, LAST_CHUNK, Signal, Upstream, chunk, custom_provider_at, on_both_engines, openai_at,
+    provider_at, reply, request,
 };
 
 const MODEL: &[u8] = b"Content-Disposition: form-data; name=\"model\"\r\n\r\nopenai/whisper-1";
@@ -105,9 +106,9 @@ fn a_chunked_form_is_understood() {
         client.send("POST /v1/audio/transcriptions HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n");
         client.send("Content-Type: multipart/form-data; boundary=\"the-edge\"\r\n\r\n");
         for byte in form(&[MODEL, LANGUAGE]) {
-            client.send(crate::harness::chunk(&[byte]));
+            client.send(chunk(&[byte]));
         }
-        client.send(crate::harness::LAST_CHUNK);
+        client.send(LAST_CHUNK);
         assert_eq!(client.response().status(), 200);
         let bare = b"Content-Disposition: form-data; name=\"model\"\r\n\r\nwhisper-1";
         assert_eq!(upstream.only_request().text(), String::from_utf8_lossy(&form(&[bare, LANGUAGE])));
@@ -121,7 +122,7 @@ fn a_form_streams_once_its_model_is_known() {
         let told = arrived.clone();
         let upstream = Upstream::per_connection(move |peer| {
             let head = peer.head().unwrap();
-            let mut body = crate::harness::Body::of_request(&head);
+            let mut body = Body::of_request(&head);
             let mut seen = Vec::new();
             let mut is_told = false;
             while let Some(piece) = peer.piece(&mut body) {
@@ -131,7 +132,7 @@ fn a_form_streams_once_its_model_is_known() {
                     told.give(());
                 }
             }
-            peer.send(crate::harness::reply("200 OK", &[], &seen));
+            peer.send(reply("200 OK", &[], &seen));
         });
         let gateway = Gateway::start(engine, &openai_at(&upstream));
         let head = b"Content-Disposition: form-data; name=\"file\"\r\n\r\n".as_slice();

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::harness::{
-    CHAT, Gateway, Setup, Upstream, chat, get, on_both_engines, openai_at, post, reply, request,
+    CHAT, Gateway, Setup, Upstream, chat, chunk, get, on_both_engines, openai_at, post, reply, request,
 };
 
 #[test]
@@ -163,7 +163,8 @@ fn a_body_beyond_the_limit_is_refused() {
 
         let mut client = gateway.client();
         client.send(format!("POST {CHAT} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"));
-        client.send(crate::harness::chunk(&vec![b' '; 1024 * 1024 + 1]));
+        client.send(chunk(&vec![b' '; 1024 * 1024]));
+        client.send(chunk(b"{}"));
         client.response().error(413);
 
         let large = format!(r#"{{"model":"gpt-4o","messages":[],"user":"{}"}}"#, "x".repeat(1_000_000));

@@ -1,12 +1,15 @@
 //! Starting, stopping and the demonstration.
 
-use std::net::{Ipv6Addr, TcpListener, TcpStream};
+use std::{
+    io::{Read, Write},
+    net::{Ipv6Addr, TcpListener, TcpStream},
+};
 
 use serde_json::json;
 
 use crate::harness::{
-    CHAT, Client, Gateway, Setup, Signal, Upstream, chat, get, json_reply, on_both_engines, openai_at, post,
-    streamed_chat,
+    CHAT, Client, DEADLINE, Gateway, Setup, Signal, Upstream, chat, get, json_reply, on_both_engines,
+    openai_at, post, streamed_chat,
 };
 
 #[test]
@@ -265,10 +268,8 @@ fn the_demonstration_calls_tools_that_it_is_given() {
 
 /// Whether a health check on a new connection is answered with 200.
 fn is_open_to_new_requests(gateway: &Gateway) -> bool {
-    use std::io::{Read, Write};
-
     let Ok(mut stream) = TcpStream::connect(gateway.address()) else { return false };
-    stream.set_read_timeout(Some(crate::harness::DEADLINE)).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
     let mut status_line = [0; 12];
     let is_answered = stream.write_all(&get("/health")).and_then(|()| stream.read_exact(&mut status_line));
     is_answered.is_ok() && status_line.ends_with(b"200")

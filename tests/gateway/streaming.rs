@@ -82,7 +82,7 @@ fn an_event_that_comes_in_pieces_is_delivered_whole() {
 }
 
 #[test]
-fn an_event_of_a_megabyte_is_delivered() {
+fn an_event_of_three_megabytes_is_delivered() {
     on_both_engines(|engine| {
         let event = format!("data: {{\"b64_json\":\"{}\"}}\n\n", "x".repeat(3_000_000));
         let sent = event.clone();
@@ -327,7 +327,7 @@ fn a_stream_whose_first_event_is_late_times_out() {
 #[test]
 fn a_stream_may_take_longer_than_the_timeout_of_a_request() {
     on_both_engines(|engine| {
-        let (is_late, go) = (Signal::new(), Signal::<()>::new());
+        let go = Signal::<()>::new();
         let gate = go.clone();
         let upstream = Upstream::answering(move |request, peer| {
             if request.text().contains("never") {
@@ -346,8 +346,6 @@ fn a_stream_may_take_longer_than_the_timeout_of_a_request() {
         let mut client = asking(&gateway);
         assert_eq!(client.event(), EVENT);
         gateway.call(post(CHAT, &chat("never"))).error(504);
-        is_late.give(());
-        assert!(is_late.is_given() && client.beyond_the_event().is_empty());
         go.give(());
         assert_eq!(client.event(), DONE);
     });

@@ -31,8 +31,10 @@ fn both_versions_of_tls_are_spoken_and_the_name_is_sent() {
             let upstream = Upstream::answering_tls(authority.server("localhost", &[version]), echo);
             let gateway = Gateway::start(engine, &trusting(&upstream, &authority));
             let body = chat(&"long".repeat(50_000));
+            let mut client = gateway.client();
             for _ in 0..2 {
-                let answer = gateway.call(post(CHAT, &body));
+                client.send(post(CHAT, &body));
+                let answer = client.response();
                 assert!(answer.text() == body, "{}", answer.status());
                 let tls = upstream.only_request().tls.unwrap();
                 assert_eq!(tls.version, expected);

@@ -148,11 +148,12 @@ impl Client {
         }
     }
 
-    /// Waits for the connection's end; whether it comes before another byte.
+    /// Waits for the connection's end or another byte; whether it was the end.
     pub(crate) fn is_closed(&mut self) -> bool {
         match self.wire.is_closed() {
             Ok(is_closed) => is_closed,
-            Err(error) => error.kind() == ErrorKind::ConnectionReset,
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => true,
+            Err(error) => panic!("the gateway neither speaks nor closes: {error}"),
         }
     }
 }

@@ -26,9 +26,4 @@ impl<T> Signal<T> {
     pub(crate) fn wait(&self) -> T {
         self.receiver.recv_timeout(DEADLINE).expect("the other side did not signal in time")
     }
-
-    /// Whether a value is there.
-    pub(crate) fn is_given(&self) -> bool {
-        !self.receiver.is_empty()
-    }
 }

@@ -1,7 +1,7 @@
 //! An upstream that follows a script.
 
 use std::{
-    io::{ErrorKind, Read, Write},
+    io::{Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc,
@@ -220,7 +220,6 @@ impl Peer {
         while taken < bytes.len() {
             match self.wire.socket.write(&bytes[taken..]) {
                 Ok(count) => taken += count,
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => break,
                 Err(_) => break,
             }
         }
