@@ -6,7 +6,7 @@ use super::{
     key::EmptyList,
     limits,
     network::is_header_name,
-    reader::{Field, Reading, Section},
+    reader::{Field, Kind, Reading, Section},
 };
 use crate::{
     dialect::json::document,
@@ -103,6 +103,7 @@ fn refuse_what_protects(file: &Section<'_>) {
             plugin.section("config").refuse(&["is_vk_mandatory"]);
         }
     }
+    file.field("plugins").leave_idle(Kind::List);
 }
 
 #[cfg(test)]

@@ -42,7 +42,6 @@ pub(super) const FILE: Shape = Shape {
         ("load_balancer_config", Any),
         ("logs_store", Object),
         ("mcp", Object),
-        ("plugins", List),
         ("server", Object),
         ("skills_registry", Any),
         ("source_of_truth", Text),

@@ -77,13 +77,14 @@ pub(super) fn is_sendable(secret: &str) -> bool {
 fn read(file: &Section<'_>, surroundings: &Surroundings<'_>) -> Option<Key> {
     let secret = read_secret(&file.field("value"), surroundings);
     let blacklisted_models = lower_case(&file.field("blacklisted_models")).unwrap_or_default();
-    let mut models = read_models(&file.field("models"), file.whole(), surroundings.empty_list);
+    let name = file.field("name").text().unwrap_or_default();
+    let mut models = read_models(&file.field("models"), name, file.whole(), surroundings.empty_list);
     if blacklisted_models.iter().any(|name| name == "*") {
         models = Models::Only(Vec::new());
     }
     let key = Key {
         id: file.field("id").text().unwrap_or_default().to_owned(),
-        name: file.field("name").text().unwrap_or_default().to_owned(),
+        name: name.to_owned(),
         secret,
         weight: file.field("weight").number_from_zero().unwrap_or(1.0),
         is_enabled: file.field("enabled").boolean().unwrap_or(true),
@@ -111,7 +112,7 @@ fn read_secret(field: &Field<'_>, surroundings: &Surroundings<'_>) -> Secret {
     Secret::new(value.as_deref().unwrap_or_default())
 }
 
-fn read_models(field: &Field<'_>, key: &Field<'_>, empty_list: EmptyList) -> Models {
+fn read_models(field: &Field<'_>, name: &str, key: &Field<'_>, empty_list: EmptyList) -> Models {
     match (lower_case(field), empty_list) {
         (Some(models), _) if models.iter().any(|name| name == "*") => Models::All,
         (Some(models), _) if !models.is_empty() => Models::Only(models),
@@ -123,8 +124,9 @@ fn read_models(field: &Field<'_>, key: &Field<'_>, empty_list: EmptyList) -> Mod
             Models::Only(Vec::new())
         }
         (Some(_), EmptyList::AllWithWarning) => {
+            let key = if name.is_empty() { String::new() } else { format!(", for the key `{name}` too") };
             field.warning(
-                "without \"version\": 2 an empty list allows every model",
+                format!("without \"version\": 2 an empty list allows every model{key}"),
                 "Write [\"*\"] for every model, or \"enabled\": false for none",
             );
             Models::All

@@ -118,6 +118,12 @@ fn check_model(model: &str) -> Result<(), ApiError> {
     if model.chars().any(char::is_control) {
         return refused("has control characters");
     }
+    // Where a provider takes the model in its path, these would lead elsewhere.
+    let lower = model.to_ascii_lowercase();
+    let has_dots = model.split('/').any(|segment| segment == "." || segment == "..");
+    if has_dots || lower.contains("%2e") || lower.contains("%2f") || model.contains('\\') {
+        return refused("has a dot segment, an encoded dot or slash, or a backslash");
+    }
     Ok(())
 }
 
@@ -181,7 +187,7 @@ mod tests {
     #[test]
     fn a_model_name_that_cannot_be_one_is_refused() {
         let routes = routes(&["openai"], None);
-        for model in ["", " ", "a\nb", "openai/", &"x".repeat(600)] {
+        for model in ["", " ", "a\nb", "openai/", "a/../b", "%2E%2e", "a%2Fb", &"x".repeat(600)] {
             assert_eq!(routes.find(Mount::V1, model).unwrap_err().status, 400, "{model:?}");
         }
     }

@@ -2,7 +2,11 @@
 
 use std::rc::Rc;
 
-use super::{listener, net::Net, state::ShardState};
+use super::{
+    listener::{self, Listeners},
+    net::Net,
+    state::ShardState,
+};
 use crate::{bus::ToShard, config::limits::DRAIN_TIME_MAX};
 
 /// How often a draining shard looks whether it is done.
@@ -12,7 +16,7 @@ const DRAIN_STEP: std::time::Duration = std::time::Duration::from_millis(20);
 pub(super) async fn serve<N: Net>(
     shard: &Rc<ShardState<N>>,
     inbox: flume::Receiver<ToShard>,
-    listeners: Vec<N::Task>,
+    listeners: Listeners<N>,
 ) {
     // Control is gone where the channel is closed: that ends the process, so drain.
     while let Ok(message) = inbox.recv_async().await {
@@ -20,7 +24,8 @@ pub(super) async fn serve<N: Net>(
             break;
         }
     }
-    drop(listeners);
+    shard.is_draining.set(true);
+    listeners.stop(&shard.net);
     let until = shard.net.now() + DRAIN_TIME_MAX;
     shard.clients.close_idle();
     while shard.clients.len() > 0 && shard.net.now() < until {
@@ -45,10 +50,7 @@ fn apply<N: Net>(shard: &Rc<ShardState<N>>, message: ToShard) -> bool {
         ToShard::Count(reply) => {
             let _ = reply.try_send(shard.count());
         }
-        ToShard::Drain => {
-            shard.is_draining.set(true);
-            return true;
-        }
+        ToShard::Drain => return true,
     }
     false
 }

@@ -12,18 +12,32 @@ use crate::bus::ToShard;
 /// Pause after a failed accept: without descriptors the next one would fail at once.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts on every socket until the tasks are dropped.
+/// The listening sockets of one core, and the tasks that accept on them.
+pub(super) struct Listeners<N: Net> {
+    listeners: Vec<N::Listener>,
+    _tasks: Vec<N::Task>,
+}
+
+/// Accepts on every socket until stopped.
 pub(super) fn start<N: Net>(
     shard: &Rc<ShardState<N>>,
     sockets: Vec<TcpListener>,
-) -> io::Result<Vec<N::Task>> {
-    let mut tasks = Vec::new();
-    for socket in sockets {
-        let listener = shard.net.listen(socket)?;
-        let shard = shard.clone();
-        tasks.push(shard.net.clone().spawn(async move { accept_all(&shard, listener).await }));
+) -> io::Result<Listeners<N>> {
+    let listeners =
+        sockets.into_iter().map(|socket| shard.net.listen(socket)).collect::<io::Result<Vec<_>>>()?;
+    let accept = |listener: &N::Listener| {
+        let (shard, listener) = (shard.clone(), listener.clone());
+        shard.net.clone().spawn(async move { accept_all(&shard, listener).await })
+    };
+    let tasks = listeners.iter().map(accept).collect();
+    Ok(Listeners { listeners, _tasks: tasks })
+}
+
+impl<N: Net> Listeners<N> {
+    /// Accepts nothing more.
+    pub(super) fn stop(&self, net: &N) {
+        self.listeners.iter().for_each(|listener| net.stop(listener));
     }
-    Ok(tasks)
 }
 
 /// Serves a connection in a task of its own.
@@ -48,6 +62,7 @@ async fn accept_all<N: Net>(shard: &Rc<ShardState<N>>, listener: N::Listener) {
             Ok(stream) => welcome(shard, stream),
             // The client left before it was greeted.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(_) if shard.is_draining.get() => return,
             Err(_) => shard.net.sleep(PAUSE).await,
         }
     }

@@ -56,8 +56,7 @@ pub(super) async fn relay<N: Net>(
     mut commit: Commit<'_, '_>,
 ) -> Result<bool, Ending> {
     let account = commit.target.account;
-    let is_our_key_refused = matches!(upstream.head.status, 401..=403) && !commit.target.is_direct;
-    let kind = kind(&upstream, &commit, is_our_key_refused);
+    let kind = kind(&upstream, &commit);
     let mut boundary = EventBoundary::default();
     let mut is_done = upstream.is_done();
 
@@ -71,48 +70,48 @@ pub(super) async fn relay<N: Net>(
             complete = ended(&mut boundary, &upstream.content, before, complete);
         }
     }
-    if is_our_key_refused && is_done && upstream.content.len() <= REFUSAL_BYTES_MAX {
+    if complete == 0 && is_done && is_cut_short(kind, &upstream, &mut commit.tap) {
+        return Err(Break::Closed.into_ending(commit.target, account.request_time_max));
+    }
+    if commit.target.is_key_refused(&upstream.head) && is_done && upstream.content.len() <= REFUSAL_BYTES_MAX
+    {
         provider::mask(&mut upstream.content, &commit.target.key.secret);
     }
 
     let is_persistent =
         respond::may_persist(shard, head) && upstream.rest.is_none() && !upstream.is_request_cut;
-    let mut outlet = Outlet::new(&upstream, head, tally, &commit, is_done, is_our_key_refused, is_persistent);
-    let is_persistent = is_persistent && outlet.framing != Framing::UntilClose;
+    let framing = framing(&upstream, kind, is_done, head);
+    let is_persistent = is_persistent && framing != Framing::UntilClose;
+    let out = response_head(&upstream, head, tally, &commit, framing, is_persistent);
+    let mut outlet = Outlet { head: out, framing };
     tally.answered(upstream.head.status);
 
     // After the commit: there is only one way to go, and a break shows as one.
     let mut is_mid_event = false;
     let broken = loop {
-        let mut ready = match kind {
-            Kind::Events if !is_done => complete,
+        let is_whole = is_done && !is_cut_short(kind, &upstream, &mut commit.tap);
+        let held = upstream.content.len() - complete;
+        let ready = match kind {
+            Kind::Events if !is_whole && held <= EVENT_HELD_BYTES_MAX => complete,
             _ => upstream.content.len(),
         };
-        if kind == Kind::Events && !is_done && upstream.content.len() - ready > EVENT_HELD_BYTES_MAX {
-            ready = upstream.content.len();
-            is_mid_event = true;
-        } else if ready > 0 && !is_done {
-            is_mid_event = false;
-        }
+        is_mid_event = if ready == 0 { is_mid_event } else { ready > complete && kind == Kind::Events };
         if let Some(tap) = &mut commit.tap {
             tap.push(&upstream.content[..ready]);
         }
-        let is_cut_short = is_done && kind == Kind::Events && is_truncated(&upstream, &commit);
-        if is_cut_short {
-            break Break::Closed;
-        }
-        outlet.pass(shard, client, &upstream.content[..ready], is_done).await?;
+        outlet.pass(shard, client, &upstream.content[..ready], is_whole).await?;
         upstream.content.drain(..ready);
-        if is_done {
+        if is_whole {
             let is_upload_whole = upstream.rest.is_none() && !upstream.is_request_cut;
             upstream.release(shard);
             return Ok(is_persistent && is_upload_whole);
         }
+        if is_done {
+            break Break::Closed;
+        }
         let before = upstream.content.len();
-        match upstream
-            .read(shard, &client.timer, deadline(shard, &upstream, kind, account.stream_idle_max))
-            .await
-        {
+        let deadline = deadline(shard, &upstream, kind, account.stream_idle_max);
+        match upstream.read(shard, &client.timer, deadline).await {
             Ok(done) => is_done = done,
             Err(broken) => break broken,
         }
@@ -128,11 +127,13 @@ pub(super) async fn relay<N: Net>(
     Ok(false)
 }
 
-fn kind<N: Net>(upstream: &Upstream<'_, N>, commit: &Commit<'_, '_>, is_our_key_refused: bool) -> Kind {
+fn kind<N: Net>(upstream: &Upstream<'_, N>, commit: &Commit<'_, '_>) -> Kind {
     let content_type = upstream.head.fields.text("content-type").unwrap_or_default();
     if upstream.head.is_event_stream() && !upstream.is_encoded() {
         Kind::Events
-    } else if is_our_key_refused || !commit.is_unread && content_type.contains("json") {
+    } else if commit.target.is_key_refused(&upstream.head)
+        || !commit.is_unread && content_type.contains("json")
+    {
         Kind::Document
     } else {
         Kind::Bytes
@@ -148,9 +149,13 @@ fn ended(boundary: &mut EventBoundary, content: &[u8], seen: usize, known: usize
     }
 }
 
-/// Whether a stream of a dialect with an end signal came without it.
-fn is_truncated<N: Net>(upstream: &Upstream<'_, N>, commit: &Commit<'_, '_>) -> bool {
-    upstream.head.status == 200 && commit.tap.is_some_and(|tap| !tap.is_complete())
+/// Whether a stream that has ended lacks the end signal of its dialect.
+fn is_cut_short<N: Net>(kind: Kind, upstream: &Upstream<'_, N>, tap: &mut Option<CompletionTap>) -> bool {
+    let Some(tap) = tap.as_mut().filter(|_| kind == Kind::Events && upstream.head.status == 200) else {
+        return false;
+    };
+    tap.push(&upstream.content);
+    !tap.is_complete()
 }
 
 /// A document has the attempt's time in all; what flows has its time for each silence.
@@ -179,49 +184,53 @@ fn stream_error(broken: Break, target: &Target<'_>) -> ApiError {
     )
 }
 
-impl Outlet {
-    fn new<N: Net>(
-        upstream: &Upstream<'_, N>,
-        head: &RequestHead,
-        tally: &Tally<'_, N>,
-        commit: &Commit<'_, '_>,
-        is_done: bool,
-        is_our_key_refused: bool,
-        is_persistent: bool,
-    ) -> Self {
-        let framing = match upstream.head.framing {
-            Framing::Chunked | Framing::UntilClose if is_done => {
-                Framing::Length(upstream.content.len() as u64)
-            }
-            Framing::Chunked | Framing::UntilClose if head.minor_version == 0 => Framing::UntilClose,
-            Framing::Chunked | Framing::UntilClose => Framing::Chunked,
-            other => other,
-        };
-        let mut out = Vec::with_capacity(1024);
-        response_line(1, upstream.head.status, &upstream.head.reason, &mut out);
-        route::add_response_fields(&upstream.head.fields, !commit.cors.is_empty(), &mut out);
-        add_own_fields(commit.target, &tally.request_id, &mut out);
-        if is_our_key_refused {
-            out.extend_from_slice(b"x-bifrost-error-source: upstream-credentials\r\n");
-        }
-        out.extend_from_slice(commit.cors.as_bytes());
-        match framing {
-            // Writing to a vector cannot fail.
-            Framing::Length(length) => drop(write!(out, "Content-Length: {length}\r\n")),
-            Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
-            Framing::Empty if upstream.head.status != 204 => {
-                for length in upstream.head.fields.all("content-length") {
-                    drop(write!(out, "Content-Length: {}\r\n", String::from_utf8_lossy(length)));
-                }
-            }
-            Framing::Empty | Framing::UntilClose => {}
-        }
-        let is_persistent = is_persistent && framing != Framing::UntilClose;
-        out.extend_from_slice(respond::connection_line(head, is_persistent).as_bytes());
-        out.extend_from_slice(b"\r\n");
-        Self { head: out, framing }
+/// How the client is told where the response ends.
+fn framing<N: Net>(upstream: &Upstream<'_, N>, kind: Kind, is_done: bool, head: &RequestHead) -> Framing {
+    let flowing = if head.minor_version == 0 { Framing::UntilClose } else { Framing::Chunked };
+    match (upstream.head.framing, kind) {
+        (Framing::Empty, _) => Framing::Empty,
+        // There must be room for an error at the end.
+        (_, Kind::Events) => flowing,
+        (Framing::Length(length), _) => Framing::Length(length),
+        _ if is_done => Framing::Length(upstream.content.len() as u64),
+        _ => flowing,
     }
+}
 
+/// The upstream's head, with our fields and our framing.
+fn response_head<N: Net>(
+    upstream: &Upstream<'_, N>,
+    head: &RequestHead,
+    tally: &Tally<'_, N>,
+    commit: &Commit<'_, '_>,
+    framing: Framing,
+    is_persistent: bool,
+) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1024);
+    response_line(1, upstream.head.status, &upstream.head.reason, &mut out);
+    route::add_response_fields(&upstream.head.fields, !commit.cors.is_empty(), &mut out);
+    add_own_fields(commit.target, &tally.request_id, &mut out);
+    if commit.target.is_key_refused(&upstream.head) {
+        out.extend_from_slice(b"x-bifrost-error-source: upstream-credentials\r\n");
+    }
+    out.extend_from_slice(commit.cors.as_bytes());
+    match framing {
+        // Writing to a vector cannot fail.
+        Framing::Length(length) => drop(write!(out, "Content-Length: {length}\r\n")),
+        Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        Framing::Empty if upstream.head.status != 204 => {
+            for length in upstream.head.fields.all("content-length") {
+                drop(write!(out, "Content-Length: {}\r\n", String::from_utf8_lossy(length)));
+            }
+        }
+        Framing::Empty | Framing::UntilClose => {}
+    }
+    out.extend_from_slice(respond::connection_line(head, is_persistent).as_bytes());
+    out.extend_from_slice(b"\r\n");
+    out
+}
+
+impl Outlet {
     /// Sends content, behind the head where that has not gone out yet.
     async fn pass<N: Net>(
         &mut self,

@@ -89,6 +89,11 @@ impl Target<'_> {
         Some(Splice { at: outline.model_at.clone(), bytes: bytes.into_bytes() })
     }
 
+    /// Whether a response is about the operator's key, not about the request.
+    pub(super) fn is_key_refused(&self, head: &ResponseHead) -> bool {
+        matches!(head.status, 401..=403) && !self.is_direct
+    }
+
     /// The head of the request to the provider.
     pub(super) fn request_head(
         &self,
@@ -145,7 +150,7 @@ impl<'a, N: Net> Upstream<'a, N> {
             let is_kept = kept.is_some();
             let wire = match kept.take() {
                 Some(wire) => wire,
-                None => match timer.limit(deadline, connect(shard, endpoint)).await {
+                None => match timer.limit(deadline, connect(shard, target, endpoint)).await {
                     Ok(Ok(wire)) => wire,
                     Ok(Err(error)) => break Err(error.into()),
                     Err(_) => break Err(timeout(target, time_max).into()),
@@ -348,10 +353,16 @@ impl Break {
 }
 
 /// Connects to the first address that answers.
-async fn connect<N: Net>(shard: &ShardState<N>, endpoint: &Endpoint) -> Result<Wire<N::Stream>, ApiError> {
+async fn connect<N: Net>(
+    shard: &ShardState<N>,
+    target: &Target<'_>,
+    endpoint: &Endpoint,
+) -> Result<Wire<N::Stream>, ApiError> {
     let failed = |what: String| {
-        let message =
-            format!("The provider at {endpoint} cannot be reached: {what}. Check base_url and the network.");
+        let name = &target.account.name;
+        let message = format!(
+            "The provider `{name}` at {endpoint} cannot be reached: {what}. Check its base_url and the network."
+        );
         ApiError::provider(502, "upstream_connection_error", message)
     };
     let found = shard.names.resolve(&endpoint.host, endpoint.port, shard.net.now(), &shard.control).await;

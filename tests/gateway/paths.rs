@@ -135,7 +135,7 @@ fn hostile_model_names_are_refused() {
 }
 
 #[test]
-fn a_model_that_is_named_twice_is_refused() {
+fn a_model_that_is_named_twice_or_by_an_escaped_key_is_refused() {
     on_both_engines(|engine| {
         let upstream = Upstream::json("{}");
         let gateway = Gateway::start(engine, &openai_at(&upstream));
@@ -143,6 +143,7 @@ fn a_model_that_is_named_twice_is_refused() {
             r#"{"model":"gpt-4o","messages":[],"model":"o3"}"#,
             r#"{"model":"gpt-4o","messages":[],"mod\u0065l":"o3"}"#,
             r#"{"model":"gpt-4o","stream":false,"messages":[],"stream":true}"#,
+            r#"{"mod\u0065l":"gpt-4o","messages":[]}"#,
         ] {
             gateway.call(post(CHAT, body)).error(400);
         }

@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     io::{self, IoSlice},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -11,6 +11,7 @@ use std::{
 };
 
 use futures_lite::{AsyncRead, AsyncWrite};
+use socket2::SockRef;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use super::Net;
@@ -42,6 +43,11 @@ impl Net for Epoll {
     fn listen(&self, socket: TcpListener) -> io::Result<Self::Listener> {
         socket.set_nonblocking(true)?;
         tokio::net::TcpListener::from_std(socket).map(Rc::new)
+    }
+
+    fn stop(&self, listener: &Self::Listener) {
+        // It may have been stopped before.
+        let _ = SockRef::from(&**listener).shutdown(Shutdown::Both);
     }
 
     async fn accept(&self, listener: &Self::Listener) -> io::Result<Stream> {

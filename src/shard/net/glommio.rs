@@ -5,7 +5,7 @@
 use std::{
     future::Future,
     io::{self, IoSlice},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd},
     pin::Pin,
     rc::Rc,
@@ -35,6 +35,10 @@ const RING_DEPTH: usize = 256;
 pub struct Uring {
     queue: TaskQueueHandle,
 }
+
+/// A socket that connections arrive at, and a second handle on it to stop it with.
+#[derive(Clone, Debug)]
+pub struct Listener(Rc<(glommio::net::TcpListener, TcpListener)>);
 
 /// A connection.
 #[derive(Debug)]
@@ -66,18 +70,25 @@ pub fn spawn<F: Future<Output = io::Result<()>> + 'static>(
 }
 
 impl Net for Uring {
-    type Listener = Rc<glommio::net::TcpListener>;
+    type Listener = Listener;
     type Stream = Stream;
     type Sleep = Sleep;
     type Task = glommio::Task<()>;
 
     fn listen(&self, socket: TcpListener) -> io::Result<Self::Listener> {
+        let handle = socket.try_clone()?;
         // SAFETY: the descriptor is owned, open and handed over.
-        Ok(Rc::new(unsafe { glommio::net::TcpListener::from_raw_fd(socket.into_raw_fd()) }))
+        let listener = unsafe { glommio::net::TcpListener::from_raw_fd(socket.into_raw_fd()) };
+        Ok(Listener(Rc::new((listener, handle))))
+    }
+
+    fn stop(&self, listener: &Self::Listener) {
+        // It may have been stopped before.
+        let _ = SockRef::from(&listener.0.1).shutdown(Shutdown::Both);
     }
 
     async fn accept(&self, listener: &Self::Listener) -> io::Result<Stream> {
-        let stream = listener.accept().await?;
+        let stream = listener.0.0.accept().await?;
         stream.set_nodelay(true)?;
         Ok(Stream(stream))
     }

@@ -16,7 +16,7 @@ use futures_lite::{AsyncRead, AsyncWrite};
 /// One core's I/O engine. Everything it gives belongs to the thread that made it.
 pub trait Net: Clone + 'static {
     /// A socket that connections arrive at.
-    type Listener: 'static;
+    type Listener: Clone + 'static;
     /// A connection; closed when dropped.
     type Stream: AsyncRead + AsyncWrite + Unpin + 'static;
     /// A timer; ends once its time is over.
@@ -26,6 +26,10 @@ pub trait Net: Clone + 'static {
 
     /// Takes over a bound, listening socket.
     fn listen(&self, socket: TcpListener) -> io::Result<Self::Listener>;
+
+    /// Makes a listener accept no more: an accept under way ends with an error. Dropping it instead could
+    /// lose the connection that it has just been given.
+    fn stop(&self, listener: &Self::Listener);
 
     /// Waits for a connection.
     fn accept(&self, listener: &Self::Listener) -> impl Future<Output = io::Result<Self::Stream>>;
