@@ -118,6 +118,19 @@ fn without_a_host_it_listens_on_both_loopback_addresses_only() {
 }
 
 #[test]
+fn where_io_uring_is_denied_epoll_serves_and_one_line_says_what_to_do() {
+    let gateway = Setup::without_locked_memory().start();
+    assert_eq!(gateway.call(get("/health")).status(), 200);
+    let log = gateway.stop().stderr;
+    assert_eq!(log.lines().filter(|line| line.contains("io_uring")).count(), 1, "{log}");
+    assert!(log.contains("ulimit -l") && log.contains("engine=\"epoll\""), "{log}");
+
+    let ended = Setup::without_locked_memory().arguments(["--io", "io-uring"]).run();
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("--io epoll"), "{ended:?}");
+}
+
+#[test]
 fn the_log_names_the_engine_and_has_the_level_that_was_asked_for() {
     on_both_engines(|engine| {
         let upstream = Upstream::json("{}");

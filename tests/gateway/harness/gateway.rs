@@ -62,10 +62,20 @@ impl Setup {
         demo.arguments(["--host", "127.0.0.1", "--port", "0"])
     }
 
+    /// The binary where no memory may be locked, which io_uring needs.
+    pub(crate) fn without_locked_memory() -> Self {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "ulimit -l 0; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_bifrost")]);
+        Self::of(shell).shards(1).arguments(["--host", "127.0.0.1", "--port", "0"])
+    }
+
     /// The binary without arguments and variables, in an empty directory.
     pub(crate) fn command() -> Self {
+        Self::of(Command::new(env!("CARGO_BIN_EXE_bifrost")))
+    }
+
+    fn of(mut command: Command) -> Self {
         let directory = TempDir::new().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bifrost"));
         command.env_clear().env("HOME", directory.path()).current_dir(directory.path());
         Self { command, shards: None, directory }
     }
