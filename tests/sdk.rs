@@ -169,7 +169,10 @@ fn run(name: &str, command: &mut Command, seconds_max: u64) -> Result<String, St
     };
     let output = fs::read(&log).map_err(|error| format!("{} cannot be read: {error}", log.display()))?;
     let output = String::from_utf8_lossy(&output).into_owned();
-    outcome.map_or(Ok(output.clone()), |failure| Err(format!("{output}\n{failure}")))
+    match outcome {
+        None => Ok(output),
+        Some(failure) => Err(format!("{output}\n{failure}")),
+    }
 }
 
 fn suites() -> PathBuf {
