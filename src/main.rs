@@ -1,6 +1,8 @@
-//! Arguments, configuration, shards, control; waits for the last one.
+//! The binary: an allocator, and the start of it all.
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    bifrost::start::main()
+}

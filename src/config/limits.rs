@@ -1,6 +1,6 @@
 //! Every bound of the gateway, in one file.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 /// Head of a request, bytes; a larger one is a 431.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -22,6 +22,9 @@ pub const PIPELINED_BYTES_MAX: usize = 64 * 1024;
 pub const EVENT_HELD_BYTES_MAX: usize = 1024 * 1024;
 /// An upstream's refusal of our credentials that is held for masking, bytes.
 pub const REFUSAL_BYTES_MAX: usize = 64 * 1024;
+/// What of a response is held back until the first event, or the whole of a short document, is there;
+/// until then it can be refused, bytes.
+pub const WINDOW_BYTES_MAX: usize = 256 * 1024;
 /// A provider's list of models, bytes.
 pub const MODELS_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// One receive, bytes: the scratch buffer of a shard.
@@ -45,6 +48,12 @@ pub const POOL_CONNECTIONS_MAX: usize = 512;
 pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 /// Default of `network_config.stream_idle_timeout_in_seconds`.
 pub const STREAM_IDLE_MAX: Duration = Duration::from_secs(60);
+/// Bounds of `client.max_request_body_size_mb`.
+pub const REQUEST_BODY_MEGABYTES: RangeInclusive<u64> = 1..=100_000;
+/// Bounds of `network_config.default_request_timeout_in_seconds`.
+pub const REQUEST_TIME_SECONDS: RangeInclusive<u64> = 1..=86_400;
+/// Bounds of `network_config.stream_idle_timeout_in_seconds`.
+pub const STREAM_IDLE_SECONDS: RangeInclusive<u64> = 5..=3600;
 /// Age of a provider's list of models.
 pub const MODELS_AGE_MAX: Duration = Duration::from_secs(300);
 /// Time for a provider to list its models; a slower one is left out.
@@ -69,3 +78,28 @@ pub const NAME_AGE_MAX: Duration = Duration::from_secs(300);
 pub const NAME_RETRY: Duration = Duration::from_secs(1);
 /// Time for a name to be resolved.
 pub const NAME_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Body of a request to the embedded provider, bytes; a larger one is a 413.
+pub const DEMO_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Time for a request body to reach the embedded provider.
+pub const DEMO_BODY_TIME_MAX: Duration = Duration::from_secs(60);
+/// What the embedded provider says in one choice, bytes.
+pub const DEMO_ANSWER_BYTES_MAX: usize = 16 * 1024;
+/// Choices in one answer of the embedded provider.
+pub const DEMO_CHOICES_MAX: usize = 8;
+/// Nesting of values that the embedded provider makes up for a schema.
+pub const DEMO_SAMPLE_DEPTH_MAX: usize = 16;
+/// Length of a vector of the embedded provider.
+pub const DEMO_DIMENSIONS_MAX: usize = 4096;
+/// Texts in one request for vectors of the embedded provider.
+pub const DEMO_EMBEDDINGS_MAX: usize = 2048;
+/// Numbers in one answer of the embedded provider, all vectors together.
+pub const DEMO_EMBEDDING_NUMBERS_MAX: usize = 256 * 1024;
+/// Connections to the embedded provider.
+pub const DEMO_CONNECTIONS_MAX: usize = 4096;
+/// Silence of a connection to the embedded provider between two requests; longer than `POOL_IDLE_MAX`.
+pub const DEMO_IDLE_MAX: Duration = Duration::from_secs(75);
+/// Pause between two words, so that a person sees a stream arriving.
+pub const DEMO_WORD_PAUSE: Duration = Duration::from_millis(40);
+/// Pause after the system refused the embedded provider a connection.
+pub const DEMO_ACCEPT_PAUSE: Duration = Duration::from_millis(100);

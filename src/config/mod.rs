@@ -1,7 +1,18 @@
 //! What the operator wrote, and what it means: a file in, a checked snapshot or all mistakes out.
 //! Opens nothing itself: the text and the environment are arguments.
 
+mod account;
+mod check;
+mod file;
+mod finding;
+#[cfg(test)]
+mod fixture;
+mod key;
 pub mod limits;
+mod network;
+mod reader;
 mod snapshot;
 
-pub use snapshot::{Cors, HeaderPolicy, Snapshot};
+pub use check::{check, demo, from_environment};
+pub use finding::{Finding, Rejected};
+pub use snapshot::Snapshot;

@@ -1,6 +1,7 @@
 //! What a shard knows of the configuration: whole, checked and never changed.
 
-use crate::route::Routes;
+use super::limits;
+use crate::route::{Cors, HeaderPolicy, Routes};
 
 /// One checked configuration. A request keeps the one it began with.
 #[derive(Debug)]
@@ -17,20 +18,15 @@ pub struct Snapshot {
     pub allows_direct_keys: bool,
 }
 
-/// `client.allowed_origins` and `client.allowed_headers`; localhost is always allowed.
-#[derive(Debug, Default)]
-pub struct Cors {
-    /// `*`, whole origins, or patterns such as `https://*.example.com`.
-    pub origins: Vec<String>,
-    /// Header names beyond the built-in ones, or `*`.
-    pub headers: Vec<String>,
-}
-
-/// `client.header_filter_config`, names in lower case.
-#[derive(Debug, Default)]
-pub struct HeaderPolicy {
-    /// Let through although the rules would hold them back.
-    pub allowed: Vec<String>,
-    /// Held back although the rules would let them through.
-    pub denied: Vec<String>,
+impl Snapshot {
+    /// Routes with the defaults of everything else.
+    pub fn new(routes: Routes) -> Self {
+        Self {
+            routes,
+            cors: Cors::default(),
+            headers: HeaderPolicy::default(),
+            request_body_bytes_max: limits::REQUEST_BODY_BYTES_MAX,
+            allows_direct_keys: false,
+        }
+    }
 }

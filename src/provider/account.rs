@@ -10,7 +10,6 @@ use std::{
 use super::{Provider, Secret};
 
 /// One entry under `providers` of the configuration.
-#[derive(Debug)]
 pub struct Account {
     /// The left part of `provider/model`, in lower case.
     pub name: String,
@@ -108,7 +107,8 @@ impl Key {
 }
 
 impl Endpoint {
-    /// An endpoint from a parsed base URL, `http` or `https`; `version_path` is not doubled.
+    /// An endpoint from a parsed base URL, `http` or `https`; what it already has of `version_path` is
+    /// not doubled.
     pub fn new(url: &url::Url, version_path: &str, tls: Tls) -> Option<Self> {
         let is_tls = match url.scheme() {
             "http" => false,
@@ -121,10 +121,10 @@ impl Endpoint {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
         };
-        let mut path_prefix = url.path().trim_end_matches('/').to_owned();
-        if !path_prefix.ends_with(version_path) {
-            path_prefix.push_str(version_path);
-        }
+        let path = url.path().trim_end_matches('/');
+        let ends = version_path.match_indices('/').map(|(at, _)| at).chain([version_path.len()]);
+        let unversioned = ends.rev().find_map(|end| path.strip_suffix(version_path.get(..end)?));
+        let path_prefix = format!("{}{version_path}", unversioned.unwrap_or(path));
         let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
         let tls = is_tls.then_some(tls);
         let mut hasher = DefaultHasher::new();
@@ -133,9 +133,45 @@ impl Endpoint {
     }
 }
 
+impl fmt::Debug for Account {
+    /// Without the values of `extra_headers`, which may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let extra_headers: Vec<_> = self.extra_headers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Account")
+            .field("name", &self.name)
+            .field("provider", &self.provider)
+            .field("keys", &self.keys)
+            .field("extra_headers", &extra_headers)
+            .finish_non_exhaustive()
+    }
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         write!(f, "{scheme}://{}{}", self.authority, self.path_prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_base_url_has_of_the_version_path_is_not_doubled() {
+        for (url, version_path, expected) in [
+            ("https://host", "/v1", "https://host/v1"),
+            ("https://host/v1/", "/v1", "https://host/v1"),
+            ("https://host/api/v1", "/v1", "https://host/api/v1"),
+            ("https://host/v1beta", "/v1beta/openai", "https://host/v1beta/openai"),
+            ("https://host/v1beta/openai/", "/v1beta/openai", "https://host/v1beta/openai"),
+            ("https://host", "/v1beta/openai", "https://host/v1beta/openai"),
+            ("https://host/", "", "https://host"),
+            ("https://host/v1", "", "https://host/v1"),
+        ] {
+            let endpoint =
+                url::Url::parse(url).ok().and_then(|url| Endpoint::new(&url, version_path, Tls::default()));
+            assert_eq!(endpoint.map(|endpoint| endpoint.to_string()).as_deref(), Some(expected));
+        }
     }
 }

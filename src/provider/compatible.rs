@@ -50,6 +50,19 @@ pub(super) static VENDORS: &[Vendor] = &[
     vendor("azure", "", "", &[]),
     vendor("bedrock", "", "", &[]),
     vendor("vertex", "", "", &[]),
+    vendor("bedrock_mantle", "", "", &[]),
+    vendor("databricks", "", "", &[]),
+    vendor("deepgram", "", "", &[]),
+    vendor("elevenlabs", "", "", &[]),
+    vendor("github_copilot", "", "", &[]),
+    vendor("opencode-go", "", "", &[]),
+    vendor("opencode-zen", "", "", &[]),
+    vendor("replicate", "", "", &[]),
+    vendor("runware", "", "", &[]),
+    vendor("runway", "", "", &[]),
+    vendor("sarvam", "", "", &[]),
+    vendor("typesafe", "", "", &[]),
+    vendor("wafer", "", "", &[]),
 ];
 
 impl Provider for Vendor {

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// What follows `sk-` in a text is taken for a key from this length.
+const KEY_BYTES_MIN: usize = 8;
+
 /// A credential. Its `Debug` says nothing, it has no `Display`; only `reveal` gives the value.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Secret(String);
@@ -29,6 +32,26 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Overwrites a secret, and anything else that looks like a key, with stars of the same length.
+pub fn mask(text: &mut [u8], secret: &Secret) {
+    let secret = secret.reveal().as_bytes();
+    if !secret.is_empty() {
+        while let Some(at) = memchr::memmem::find(text, secret) {
+            text[at..at + secret.len()].fill(b'*');
+        }
+    }
+    let mut from = 0;
+    while let Some(found) = memchr::memmem::find(&text[from..], b"sk-") {
+        let start = from + found + 3;
+        let is_key = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(**byte, b'-' | b'_');
+        let length = text[start..].iter().take_while(is_key).count();
+        if length >= KEY_BYTES_MIN {
+            text[start..start + length].fill(b'*');
+        }
+        from = start + length;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,5 +60,12 @@ mod tests {
     fn debug_output_does_not_show_the_value() {
         let shown = format!("{:?}", Secret::new("sk-very-secret"));
         assert!(!shown.contains("very"), "{shown}");
+    }
+
+    #[test]
+    fn secrets_and_what_looks_like_one_are_masked_in_place() {
+        let mut text = b"key abc, key sk-proj-12345678, sk-short, abc".to_vec();
+        mask(&mut text, &Secret::new("abc"));
+        assert_eq!(text, b"key ***, key sk-*************, sk-short, ***");
     }
 }

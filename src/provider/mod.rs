@@ -8,7 +8,10 @@ mod credentials;
 use std::fmt;
 
 pub use account::{Account, Endpoint, Key, Models, Tls};
-pub use credentials::Secret;
+pub use credentials::{Secret, mask};
+
+/// What `base_provider_type` of a custom provider may name so far: built-in providers it is spoken to like.
+pub const BASE_PROVIDER_TYPES: &[&str] = &["openai"];
 
 /// One vendor, or one way of speaking to vendors that resemble each other.
 pub trait Provider: fmt::Debug + Sync {

@@ -1,6 +1,17 @@
-//! Where a request goes: path and model in, operation and target out. Pure: chance is an argument.
-//! Knows no socket and no JSON.
+//! Where a request goes: path and model in, operation, account and key out. Pure: chance is an
+//! argument. Knows no socket and no JSON.
 
+mod cors;
+mod headers;
+mod ingress;
+mod keys;
 mod router;
 
-pub use router::Routes;
+pub use cors::Cors;
+pub use headers::{
+    HeaderPolicy, add_credentials, add_operator_fields, add_request_fields, add_response_fields,
+    query_without_credentials,
+};
+pub use ingress::{Ingress, Mount, Operation, Place, locate, template};
+pub use keys::{Choice, pick};
+pub use router::{Routes, no_key};

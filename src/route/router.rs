@@ -1,6 +1,13 @@
 //! From the model's name to the account that serves it.
 
-use crate::provider::Account;
+use crate::{
+    ir::ApiError,
+    provider::{self, Account},
+    route::Mount,
+};
+
+/// A longer model name is refused, bytes.
+const MODEL_BYTES_MAX: usize = 512;
 
 /// The accounts of one configuration and the defaults of the mounts.
 #[derive(Debug, Default)]
@@ -27,5 +34,155 @@ impl Routes {
     /// In the order of the file.
     pub fn accounts(&self) -> &[Account] {
         &self.accounts
+    }
+
+    /// The account of that name.
+    pub fn account(&self, name: &str) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.name == name)
+    }
+
+    /// The account that serves a model, and the model's name without the account's.
+    pub fn find<'m>(&self, mount: Mount, model: &'m str) -> Result<(&Account, &'m str), ApiError> {
+        check_model(model)?;
+        if let Some((prefix, rest)) = model.split_once('/') {
+            if let Some(account) = self.account(prefix) {
+                check_model(rest)?;
+                return Ok((account, rest));
+            }
+            if provider::find(prefix).is_some() && !self.accounts.is_empty() {
+                let message = format!(
+                    "The model `{model}` belongs to the provider `{prefix}`, which is not configured. \
+                     Add `providers.{prefix}` with a key to config.json{}.",
+                    variable_hint(prefix)
+                );
+                return Err(not_found(message));
+            }
+        }
+        Ok((self.default(mount)?, model))
+    }
+
+    /// The account that serves what names no model.
+    pub fn default(&self, mount: Mount) -> Result<&Account, ApiError> {
+        let position = match mount {
+            Mount::OpenAi => self.openai_default,
+            Mount::V1 => self.v1_default,
+        };
+        position.and_then(|at| self.accounts.get(at)).ok_or_else(|| {
+            not_found(if self.accounts.is_empty() {
+                "No provider is configured. Set OPENAI_API_KEY (or another provider's key variable) and \
+                 start the gateway again, write a config.json, or try `bifrost demo`, which needs no key."
+                    .to_owned()
+            } else {
+                "The provider `openai`, which serves models without a provider's name here, is not \
+                 configured. Name the model as `provider/model`, or add `providers.openai` to config.json."
+                    .to_owned()
+            })
+        })
+    }
+}
+
+/// What to say where no key of an account may be used for a model.
+pub fn no_key(account: &Account, model: &str, pinned: Option<&str>) -> ApiError {
+    let name = &account.name;
+    not_found(match pinned {
+        Some(pin) => format!(
+            "The provider `{name}` has no enabled key `{pin}` that allows the model `{model}`. \
+             Check x-bf-api-key or x-bf-api-key-id, and providers.{name}.keys in config.json."
+        ),
+        None => format!(
+            "No key of the provider `{name}` allows the model `{model}`. \
+             Add it to `models` under providers.{name}.keys in config.json."
+        ),
+    })
+}
+
+fn not_found(message: String) -> ApiError {
+    ApiError::client(404, "model_not_found", message).with_param("model")
+}
+
+fn variable_hint(prefix: &str) -> String {
+    let variables = provider::find(prefix).map(|provider| provider.key_variables()).unwrap_or_default();
+    variables.first().map(|name| format!(", or set {name} where there is no config.json")).unwrap_or_default()
+}
+
+fn check_model(model: &str) -> Result<(), ApiError> {
+    let refused = |what: &str| {
+        Err(ApiError::client(400, "invalid_value", format!("The model name {what}.")).with_param("model"))
+    };
+    if model.trim().is_empty() {
+        return refused("is empty");
+    }
+    if model.len() > MODEL_BYTES_MAX {
+        return refused("is longer than 512 bytes");
+    }
+    if model.chars().any(char::is_control) {
+        return refused("has control characters");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn routes(names: &[&str], default: Option<&str>) -> Routes {
+        let account = |name: &&str| Account {
+            name: (*name).to_owned(),
+            provider: provider::find("openai").unwrap(),
+            keys: Vec::new(),
+            extra_headers: Vec::new(),
+            request_time_max: Duration::from_secs(30),
+            stream_idle_max: Duration::from_secs(60),
+            signals_end: true,
+        };
+        Routes::new(names.iter().map(account).collect(), default)
+    }
+
+    fn found(routes: &Routes, mount: Mount, model: &str) -> (String, String) {
+        let (account, bare) = routes.find(mount, model).unwrap();
+        (account.name.clone(), bare.to_owned())
+    }
+
+    #[test]
+    fn a_prefix_counts_only_where_it_names_a_provider() {
+        let routes = routes(&["mine", "openai"], None);
+        let pair = |account: &str, model: &str| (account.to_owned(), model.to_owned());
+        assert_eq!(found(&routes, Mount::V1, "mine/a/b"), pair("mine", "a/b"));
+        assert_eq!(found(&routes, Mount::V1, "meta-llama/Llama-3"), pair("openai", "meta-llama/Llama-3"));
+        assert_eq!(found(&routes, Mount::OpenAi, "gpt-4o"), pair("openai", "gpt-4o"));
+    }
+
+    #[test]
+    fn a_provider_that_is_not_configured_is_told_where_to_add_it() {
+        let error = routes(&["openai"], None).find(Mount::OpenAi, "anthropic/claude").unwrap_err();
+        assert_eq!((error.status, error.code), (404, Some("model_not_found")));
+        assert!(error.message.contains("providers.anthropic"), "{}", error.message);
+    }
+
+    #[test]
+    fn bare_models_go_to_openai_or_under_v1_to_whoever_is_there() {
+        let others = routes(&["mistral", "groq"], None);
+        assert_eq!(found(&others, Mount::V1, "x").0, "mistral");
+        assert_eq!(others.find(Mount::OpenAi, "x").unwrap_err().status, 404);
+        let fixed = routes(&["openai", "demo"], Some("demo"));
+        assert_eq!(found(&fixed, Mount::OpenAi, "x").0, "demo");
+    }
+
+    #[test]
+    fn without_any_provider_the_error_names_the_variable_and_the_demo() {
+        for model in ["gpt-4o", "anthropic/claude"] {
+            let error = routes(&[], None).find(Mount::V1, model).unwrap_err();
+            assert!(error.message.contains("OPENAI_API_KEY") && error.message.contains("bifrost demo"));
+        }
+    }
+
+    #[test]
+    fn a_model_name_that_cannot_be_one_is_refused() {
+        let routes = routes(&["openai"], None);
+        for model in ["", " ", "a\nb", "openai/", &"x".repeat(600)] {
+            assert_eq!(routes.find(Mount::V1, model).unwrap_err().status, 400, "{model:?}");
+        }
     }
 }

@@ -1,0 +1,379 @@
+//! One entry under `providers`: who is spoken to, where, and with which keys.
+
+use std::sync::Arc;
+
+use url::Url;
+
+use super::{
+    file::{CUSTOM_PROVIDER, OPENAI, PROVIDER},
+    key::{self, EmptyList, Surroundings},
+    limits, network,
+    reader::{Field, Reading, Section},
+};
+use crate::provider::{self, Account, BASE_PROVIDER_TYPES, Endpoint, Key, Provider, Secret, Tls};
+
+/// The accounts in the order of the file, those with mistakes left out; without any provider in the
+/// file those of the environment.
+pub(super) fn read_all(file: &Section<'_>, empty_list: EmptyList) -> Vec<Account> {
+    if file.is_empty() {
+        return fall_back(file.whole());
+    }
+    let mut accounts = Vec::new();
+    let mut names = Vec::new();
+    for (name, field) in file.entries() {
+        let name = name.trim().to_lowercase();
+        check_name(&name, &names, &field);
+        if !is_left_out(&name, &field) {
+            accounts.extend(field.inside(|file| read(&name, file, empty_list)));
+        }
+        names.push(name);
+    }
+    accounts
+}
+
+/// An account of each built-in provider whose key is in the environment.
+pub(super) fn from_environment(reading: &Reading<'_>) -> Vec<Account> {
+    let account = |provider: &'static dyn Provider| {
+        let (_, secret) = key_in_environment(provider, reading)?;
+        let endpoint = Arc::new(own_endpoint(provider, &Tls::default())?);
+        Some(with_defaults(provider.name(), provider, secret, endpoint))
+    };
+    provider::built_in().filter_map(account).collect()
+}
+
+/// The provider that is embedded in the gateway itself.
+pub(super) fn demo(port: u16) -> Option<Account> {
+    let provider = BASE_PROVIDER_TYPES.iter().find_map(|name| provider::find(name))?;
+    let url = Url::parse(&format!("http://127.0.0.1:{port}")).ok()?;
+    let endpoint = Arc::new(Endpoint::new(&url, provider.version_path(), Tls::default())?);
+    Some(with_defaults("demo", provider, Secret::new(""), endpoint))
+}
+
+fn read(name: &str, file: &Section<'_>, empty_list: EmptyList) -> Option<Account> {
+    let built_in = provider::find(name);
+    let custom = file.inside("custom_provider_config", |custom| read_custom(custom, built_in, file.whole()));
+    let network = file.inside("network_config", network::read);
+    let endpoint = match (&network.base_url, custom.provider, built_in) {
+        (Some(url), Some(provider), _) => Endpoint::new(url, provider.version_path(), network.tls.clone()),
+        (None, _, Some(provider)) => own_endpoint(provider, &network.tls),
+        _ => None,
+    };
+    let surroundings = Surroundings {
+        account: name,
+        provider: custom.provider,
+        is_keyless: custom.is_keyless || built_in.is_some_and(Provider::is_keyless),
+        has_key_addresses: built_in
+            .is_some_and(|provider| provider.is_spoken() && provider.base_url().is_none()),
+        endpoint: endpoint.map(Arc::new),
+        tls: &network.tls,
+        empty_list,
+    };
+    let keys = read_keys(file, built_in, &surroundings);
+    file.inside("proxy_config", network::refuse_proxy);
+    file.inside("openai_config", |openai| OPENAI.read(openai));
+    PROVIDER.read(file);
+    Some(Account {
+        name: name.to_owned(),
+        provider: custom.provider?,
+        keys,
+        extra_headers: network.extra_headers,
+        request_time_max: network.request_time_max,
+        stream_idle_max: network.stream_idle_max,
+        signals_end: custom.signals_end,
+    })
+}
+
+fn check_name(name: &str, earlier: &[String], field: &Field<'_>) {
+    if earlier.iter().any(|other| other == name) {
+        field.mistake(
+            "this provider is there twice, since upper and lower case are the same here",
+            "Put all its keys into one of the two",
+        );
+    }
+    if name.is_empty()
+        || name.contains(|letter: char| letter == '/' || !letter.is_ascii() || letter.is_control())
+    {
+        field.mistake(
+            "a provider cannot have this name, which goes before the / of provider/model and into a header",
+            "Use letters, digits, - and _",
+        );
+    }
+}
+
+/// Whether it is a provider whose language is not spoken, and nothing says to speak another to it.
+fn is_left_out(name: &str, field: &Field<'_>) -> bool {
+    let is_unspoken = provider::find(name).is_some_and(|provider| !provider.is_spoken());
+    let base = field.section().section("custom_provider_config").field("base_provider_type");
+    let is_left_out = is_unspoken && base.is_blank();
+    if is_left_out {
+        field.warning(
+            "this version does not speak this provider's language yet, so the provider is left out",
+            "Remove it, or, where it has an OpenAI-compatible address, write that as network_config.base_url \
+             and name its language as custom_provider_config.base_provider_type",
+        );
+    }
+    is_left_out
+}
+
+struct Custom {
+    /// How it is spoken to; none after a mistake.
+    provider: Option<&'static dyn Provider>,
+    is_keyless: bool,
+    signals_end: bool,
+}
+
+fn read_custom(file: &Section<'_>, built_in: Option<&'static dyn Provider>, account: &Field<'_>) -> Custom {
+    let base = file.field("base_provider_type");
+    let kind = base.text().unwrap_or_default().to_lowercase();
+    let provider = if BASE_PROVIDER_TYPES.contains(&kind.as_str()) {
+        provider::find(&kind)
+    } else {
+        built_in.filter(|_| base.is_blank())
+    };
+    if provider.is_none() && base.is_blank() {
+        account.mistake(
+            "this is not a provider that this version knows",
+            "Check the spelling, or say where it is and how it speaks: network_config.base_url and \
+             custom_provider_config.base_provider_type",
+        );
+    } else if provider.is_none() {
+        base.mistake(
+            "providers of this type are not spoken to yet",
+            format!("So far it can be: {}", BASE_PROVIDER_TYPES.join(", ")),
+        );
+    }
+    let allowed_requests = file.field("allowed_requests");
+    if allowed_requests.is_present() {
+        allowed_requests.refuse();
+    }
+    CUSTOM_PROVIDER.read(file);
+    Custom {
+        provider,
+        is_keyless: file.field("is_key_less").boolean().unwrap_or_default(),
+        signals_end: !file.field("does_not_send_done_marker").boolean().unwrap_or_default(),
+    }
+}
+
+fn read_keys(
+    file: &Section<'_>,
+    built_in: Option<&'static dyn Provider>,
+    surroundings: &Surroundings<'_>,
+) -> Vec<Key> {
+    let field = file.field("keys");
+    let list = field.list();
+    let is_listed = list.as_ref().is_some_and(|list| !list.is_empty());
+    let base_url = file.section("network_config").field("base_url");
+    let needs_base_url = !(is_listed && surroundings.has_key_addresses);
+    if needs_base_url && surroundings.endpoint.is_none() && base_url.is_blank() {
+        base_url.mistake("nothing says where this provider is", "Write its URL, such as https://host/v1");
+    }
+    match list {
+        Some(list) if is_listed => key::read_all(list, surroundings),
+        None if field.is_present() => Vec::new(),
+        _ => unlisted_key(&field, built_in, surroundings).into_iter().collect(),
+    }
+}
+
+/// The key of a provider for which none is listed: an empty one, or the one in its well-known variable.
+fn unlisted_key(
+    field: &Field<'_>,
+    built_in: Option<&'static dyn Provider>,
+    surroundings: &Surroundings<'_>,
+) -> Option<Key> {
+    let variables = built_in.map(Provider::key_variables).unwrap_or_default();
+    let found = built_in
+        .filter(|_| !field.is_present())
+        .and_then(|provider| key_in_environment(provider, field.reading));
+    let secret = match found {
+        _ if surroundings.is_keyless => Secret::new(""),
+        Some((variable, secret)) => {
+            field
+                .warning(format!("no key is listed, so the one in {variable} is used"), "List it to be sure");
+            secret
+        }
+        None => {
+            let or_variable = variables.first().map(|name| format!(", or leave keys out and set {name}"));
+            let remedy = format!("List one with value and weight{}", or_variable.unwrap_or_default());
+            field.mistake("this provider has no key", remedy);
+            return None;
+        }
+    };
+    Some(key::plain(surroundings.account, secret, surroundings.endpoint.clone()?))
+}
+
+fn fall_back(field: &Field<'_>) -> Vec<Account> {
+    let accounts = from_environment(field.reading);
+    let names: Vec<_> = accounts.iter().map(|account| account.name.as_str()).collect();
+    let message = match names.as_slice() {
+        [] => {
+            "no provider is configured and no key is in the environment, so no model can be called".to_owned()
+        }
+        names => {
+            format!("no provider is configured, so these come from the environment: {}", names.join(", "))
+        }
+    };
+    field.warning(message, "Configure the providers to be used");
+    accounts
+}
+
+fn key_in_environment(provider: &dyn Provider, reading: &Reading<'_>) -> Option<(&'static str, Secret)> {
+    let value = |name: &&'static str| Some((*name, reading.variable(name)?));
+    let (name, value) = provider.key_variables().iter().find_map(value)?;
+    key::is_sendable(&value).then(|| (name, Secret::new(&value)))
+}
+
+fn own_endpoint(provider: &dyn Provider, tls: &Tls) -> Option<Endpoint> {
+    let url = Url::parse(provider.base_url()?).ok()?;
+    Endpoint::new(&url, provider.version_path(), tls.clone())
+}
+
+fn with_defaults(
+    name: &str,
+    provider: &'static dyn Provider,
+    secret: Secret,
+    endpoint: Arc<Endpoint>,
+) -> Account {
+    Account {
+        name: name.to_owned(),
+        provider,
+        keys: vec![key::plain(name, secret, endpoint)],
+        extra_headers: Vec::new(),
+        request_time_max: limits::REQUEST_TIME_MAX,
+        stream_idle_max: limits::STREAM_IDLE_MAX,
+        signals_end: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{
+        check,
+        fixture::{accepted, mistaken_paths, mistakes_of, provider},
+    };
+
+    #[test]
+    fn names_are_the_same_in_upper_and_lower_case() {
+        let (snapshot, _) = provider("OpenAI", r#"{"keys": [{"value": "a"}]}"#);
+        assert_eq!(snapshot.routes.accounts()[0].name, "openai");
+        let twice =
+            r#"{"providers": {"Groq": {"keys": [{"value": "a"}]}, "groq": {"keys": [{"value": "b"}]}}}"#;
+        assert_eq!(mistaken_paths(twice), ["providers.groq"]);
+    }
+
+    #[test]
+    fn a_custom_provider_is_spoken_to_like_its_base() {
+        let (snapshot, warnings) = provider(
+            "my-host",
+            r#"{"keys": [{"value": "a"}], "network_config": {"base_url": "http://127.0.0.1:9"},
+                "custom_provider_config": {"base_provider_type": "openai", "does_not_send_done_marker": true,
+                "allowed_requests": null}}"#,
+        );
+        let account = &snapshot.routes.accounts()[0];
+        assert_eq!((account.name.as_str(), account.provider.name()), ("my-host", "openai"));
+        assert!(!account.signals_end);
+        assert_eq!(account.keys[0].endpoint.to_string(), "http://127.0.0.1:9/v1");
+        assert!(warnings.is_empty(), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_custom_provider_without_a_key_sends_none() {
+        let (snapshot, _) = provider(
+            "my-host",
+            r#"{"network_config": {"base_url": "http://127.0.0.1:9"},
+                "custom_provider_config": {"base_provider_type": "openai", "is_key_less": true}}"#,
+        );
+        let key = &snapshot.routes.accounts()[0].keys[0];
+        assert_eq!((key.name.as_str(), key.secret.is_empty()), ("my-host-1", true));
+    }
+
+    #[test]
+    fn a_custom_provider_needs_a_base_and_an_address() {
+        for (name, text, expected) in [
+            ("my-host", r#""network_config": {"base_url": "http://h"}"#, vec![""]),
+            (
+                "my-host",
+                r#""custom_provider_config": {"base_provider_type": "openai"}"#,
+                vec!["network_config.base_url"],
+            ),
+            (
+                "my-host",
+                r#""custom_provider_config": {"base_provider_type": "bedrock"}, "network_config": {"base_url": "http://h"}"#,
+                vec!["custom_provider_config.base_provider_type"],
+            ),
+            (
+                "azure",
+                r#""custom_provider_config": {"base_provider_type": "openai"}"#,
+                vec!["network_config.base_url"],
+            ),
+            (
+                "openai",
+                r#""custom_provider_config": {"base_provider_type": "openai", "allowed_requests": {}}"#,
+                vec!["custom_provider_config.allowed_requests"],
+            ),
+        ] {
+            assert_eq!(
+                mistakes_of(name, &format!(r#"{{"keys": [{{"value": "a"}}], {text}}}"#)),
+                expected,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_built_in_provider_may_be_spoken_to_like_another() {
+        for name in ["gemini", "vertex"] {
+            let (snapshot, _) = provider(
+                name,
+                r#"{"keys": [{"value": "a"}], "network_config": {"base_url": "http://127.0.0.1:9"},
+                    "custom_provider_config": {"base_provider_type": "openai"}}"#,
+            );
+            let account = &snapshot.routes.accounts()[0];
+            assert_eq!(account.provider.name(), "openai");
+            assert_eq!(account.keys[0].endpoint.to_string(), "http://127.0.0.1:9/v1");
+        }
+    }
+
+    #[test]
+    fn a_provider_that_is_not_spoken_to_yet_is_left_out_with_a_warning() {
+        let (snapshot, warnings) = accepted(
+            r#"{"providers": {"azure": {"keys": [{"value": "env.NOT_THERE", "azure_key_config": {}}]},
+                "groq": {"keys": [{"value": "a"}]}}}"#,
+        );
+        assert_eq!(snapshot.routes.accounts().len(), 1);
+        assert!(warnings.len() == 1 && warnings[0].starts_with("providers.azure: "), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_provider_needs_a_key_of_its_own_or_in_the_environment() {
+        assert_eq!(mistakes_of("openai", r#"{"keys": []}"#), ["keys"]);
+        let (snapshot, warnings) =
+            provider("openai", r#"{"network_config": {"default_request_timeout_in_seconds": 60}}"#);
+        assert_eq!(snapshot.routes.accounts()[0].keys[0].secret.reveal(), "sk-very-secret-OPENAI_API_KEY");
+        assert!(warnings[0].contains("OPENAI_API_KEY"), "{warnings:?}");
+        let alone = check(r#"{"providers": {"openai": {}}}"#, &|_| None);
+        assert!(alone.is_err_and(|rejected| rejected.to_string().contains("set OPENAI_API_KEY")));
+    }
+
+    #[test]
+    fn a_provider_that_needs_no_key_needs_an_address() {
+        assert_eq!(mistakes_of("ollama", "{}"), ["network_config.base_url"]);
+        let (snapshot, _) =
+            provider("ollama", r#"{"network_config": {"base_url": "http://localhost:11434"}}"#);
+        assert!(snapshot.routes.accounts()[0].keys[0].secret.is_empty());
+    }
+
+    #[test]
+    fn a_name_that_no_model_can_be_asked_with_is_refused() {
+        for name in ["a/b", " ", "a\nb", "ö"] {
+            let text = r#"{"network_config": {"base_url": "http://h"},
+                "custom_provider_config": {"base_provider_type": "openai", "is_key_less": true}}"#;
+            assert_eq!(mistakes_of(name, text).len(), 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_wish_not_to_be_stored_is_not_passed_over() {
+        let text = r#"{"keys": [{"value": "a"}], "openai_config": {"disable_store": true}}"#;
+        assert_eq!(mistakes_of("openai", text), ["openai_config.disable_store"]);
+    }
+}

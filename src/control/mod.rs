@@ -1,0 +1,74 @@
+//! The slow world: one thread, one loop, for all that waits on the outside.
+
+pub mod demo;
+mod resolver;
+mod scrape;
+mod signals;
+
+use std::{io, net::TcpListener};
+
+use crate::{
+    bus::{ShardLink, ShardLinks, ToControl, ToShard},
+    config::limits::CONTROL_BEAT,
+};
+use resolver::Resolver;
+
+/// What control is started with.
+#[derive(Debug)]
+pub struct Start {
+    /// All shards.
+    pub links: ShardLinks,
+    /// What the shards tell control; closed once the last of them has ended.
+    pub messages: flume::Receiver<ToControl>,
+    /// Where the embedded provider listens, if it is wanted.
+    pub demo: Option<TcpListener>,
+}
+
+/// Serves on this thread until every shard has ended.
+pub fn run(start: Start) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    tokio::task::LocalSet::new().block_on(&runtime, serve(start))
+}
+
+async fn serve(start: Start) -> io::Result<()> {
+    let Start { links, messages, demo } = start;
+    if let Some(listener) = demo {
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        tokio::task::spawn_local(demo::serve(listener));
+    }
+    let mut signals = signals::Signals::new()?;
+    let mut beat = tokio::time::interval(CONTROL_BEAT);
+    let resolver = Resolver::new(links.clone());
+    loop {
+        tokio::select! {
+            message = messages.recv_async() => match message {
+                Ok(ToControl::Resolve { host }) => resolver.resolve(host),
+                Ok(ToControl::Scrape(reply)) => scrape::answer(links.clone(), reply),
+                Err(flume::RecvError::Disconnected) => return Ok(()),
+            },
+            _ = beat.tick() => {
+                resolver.refresh();
+                if !signals.is_stopping() && links.iter().any(is_dead) {
+                    return Err(io::Error::other("a shard has ended by itself; see the message above"));
+                }
+            }
+            () = signals.wait() => drain(&links),
+        }
+    }
+}
+
+/// Tells a shard that control lives; a shard that has ended cannot be told.
+fn is_dead(link: &ShardLink) -> bool {
+    matches!(link.inbox.try_send(ToShard::Beat), Err(flume::TrySendError::Disconnected(_)))
+}
+
+fn drain(links: &ShardLinks) {
+    tracing::info!("stopping: requests under way may end; a second signal ends them");
+    for link in links.iter() {
+        let inbox = link.inbox.clone();
+        tokio::task::spawn_local(async move {
+            let _ = inbox.send_async(ToShard::Drain).await;
+        });
+    }
+}

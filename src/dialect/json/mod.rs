@@ -1,0 +1,7 @@
+//! JSON, and the only place that names a parser of it: a validating scanner for the request path, whole
+//! documents for everything else.
+
+pub mod document;
+mod scan;
+
+pub use scan::{Outline, ScanError, names_file, scan};

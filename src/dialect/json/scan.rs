@@ -1,0 +1,466 @@
+//! A validating scan of a JSON body that finds the fields routing needs, with their byte ranges, and
+//! builds nothing. What it accepts is what RFC 8259 accepts, up to a depth.
+
+use std::{borrow::Cow, ops::Range};
+
+/// Words of the stack of open brackets: one bit a level.
+const DEPTH_WORDS: usize = 4;
+/// Levels of nesting; a deeper body is refused.
+const DEPTH_MAX: usize = DEPTH_WORDS * 64;
+
+/// The fields of a request body that routing reads; all else stays unread.
+#[derive(Debug, Default, PartialEq)]
+pub struct Outline<'a> {
+    /// The model's name, unescaped.
+    pub model: Option<Cow<'a, str>>,
+    /// Where the value of `model` stands in the body, quotes included.
+    pub model_at: Range<usize>,
+    /// Whether that value is a JSON string, in quotes.
+    pub is_quoted: bool,
+    /// Whether a stream is asked for.
+    pub is_streamed: bool,
+    /// Whether it names an object that the provider stores for one of its keys.
+    pub names_stored_object: bool,
+}
+
+/// Why a body is refused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ScanError {
+    /// It is not JSON; the byte where that shows.
+    Malformed(usize),
+    /// It is nested too deeply.
+    TooDeep,
+    /// It is JSON, but not an object.
+    NotAnObject,
+    /// A field that routing reads stands there twice, or is spelt with escapes.
+    Ambiguous(&'static str),
+    /// A field that routing reads has a value of the wrong type.
+    WrongType(&'static str),
+}
+
+/// Validates `body` and finds what routing needs.
+pub fn scan(body: &[u8]) -> Result<Outline<'_>, ScanError> {
+    if let Err(error) = std::str::from_utf8(body) {
+        return Err(ScanError::Malformed(error.valid_up_to()));
+    }
+    let mut scanner = Scanner { body, at: 0 };
+    scanner.skip_space();
+    if scanner.peek() != Some(b'{') {
+        let start = scanner.at;
+        scanner.value()?;
+        scanner.end()?;
+        return if start == body.len() {
+            Err(ScanError::Malformed(start))
+        } else {
+            Err(ScanError::NotAnObject)
+        };
+    }
+    let outline = scanner.top_level()?;
+    scanner.end()?;
+    Ok(outline)
+}
+
+/// Whether a body names a file or a vector store of the provider anywhere. A quote inside a string is
+/// escaped, so that this finds keys only.
+pub fn names_file(body: &[u8]) -> bool {
+    [&b"\"file_id\""[..], b"\"file_ids\"", b"\"vector_store_ids\"", b"\"container\""]
+        .iter()
+        .any(|key| memchr::memmem::find(body, key).is_some())
+}
+
+/// The fields that routing reads.
+const MODEL: &str = "model";
+const STREAM: &str = "stream";
+/// Fields whose value, unless null, names something stored at the provider.
+const STORED: [&str; 2] = ["previous_response_id", "conversation"];
+
+struct Scanner<'a> {
+    body: &'a [u8],
+    at: usize,
+}
+
+/// The brackets that are open: a set bit is an object.
+#[derive(Default)]
+struct Open {
+    kinds: [u64; DEPTH_WORDS],
+    depth: usize,
+}
+
+impl<'a> Scanner<'a> {
+    fn top_level(&mut self) -> Result<Outline<'a>, ScanError> {
+        let mut outline = Outline::default();
+        let mut has_stream = false;
+        self.at += 1;
+        self.skip_space();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return Ok(outline);
+        }
+        loop {
+            let key = self.string()?;
+            self.expect(b':')?;
+            self.skip_space();
+            let key = self.routing_key(key)?;
+            let start = self.at;
+            let kind = self.peek();
+            self.value()?;
+            let value = start..self.at;
+            match key {
+                Some(MODEL) => {
+                    if outline.model.is_some() {
+                        return Err(ScanError::Ambiguous(MODEL));
+                    }
+                    if kind != Some(b'"') {
+                        return Err(ScanError::WrongType(MODEL));
+                    }
+                    outline.model = Some(self.text(value.start + 1..value.end - 1)?);
+                    outline.model_at = value;
+                    outline.is_quoted = true;
+                }
+                Some(STREAM) => {
+                    if has_stream {
+                        return Err(ScanError::Ambiguous(STREAM));
+                    }
+                    has_stream = true;
+                    outline.is_streamed = match kind {
+                        Some(b't') => true,
+                        Some(b'f' | b'n') => false,
+                        _ => return Err(ScanError::WrongType(STREAM)),
+                    };
+                }
+                Some(_) => outline.names_stored_object |= kind != Some(b'n'),
+                None => {}
+            }
+            self.skip_space();
+            match self.next()? {
+                b',' => self.skip_space(),
+                b'}' => return Ok(outline),
+                _ => return Err(ScanError::Malformed(self.at - 1)),
+            }
+        }
+    }
+
+    /// Which of the fields that routing reads a key is. One that only is after unescaping is refused:
+    /// two readers could disagree about it.
+    fn routing_key(&self, key: Range<usize>) -> Result<Option<&'static str>, ScanError> {
+        let raw = &self.body[key.clone()];
+        let named = |name: &str| [MODEL, STREAM].into_iter().chain(STORED).find(|known| *known == name);
+        if !raw.contains(&b'\\') {
+            return Ok(std::str::from_utf8(raw).ok().and_then(named));
+        }
+        let unescaped = self.text(key)?;
+        match named(&unescaped) {
+            Some(known) => Err(ScanError::Ambiguous(known)),
+            None => Ok(None),
+        }
+    }
+
+    /// The text between the quotes of a string that has been validated.
+    fn text(&self, inside: Range<usize>) -> Result<Cow<'a, str>, ScanError> {
+        let raw = &self.body[inside.clone()];
+        if !raw.contains(&b'\\') {
+            let text = std::str::from_utf8(raw).map_err(|_| ScanError::Malformed(inside.start))?;
+            return Ok(Cow::Borrowed(text));
+        }
+        let quoted = &self.body[inside.start - 1..inside.end + 1];
+        let text = super::document::string(quoted).ok_or(ScanError::Malformed(inside.start))?;
+        Ok(Cow::Owned(text))
+    }
+
+    /// Passes one value of any kind.
+    fn value(&mut self) -> Result<(), ScanError> {
+        let mut open = Open::default();
+        loop {
+            self.skip_space();
+            match self.next()? {
+                b'"' => {
+                    self.at -= 1;
+                    self.string()?;
+                }
+                b'{' => {
+                    open.push(true)?;
+                    self.skip_space();
+                    if self.peek() != Some(b'}') {
+                        self.key()?;
+                        continue;
+                    }
+                    self.at += 1;
+                    open.depth -= 1;
+                }
+                b'[' => {
+                    open.push(false)?;
+                    self.skip_space();
+                    if self.peek() != Some(b']') {
+                        continue;
+                    }
+                    self.at += 1;
+                    open.depth -= 1;
+                }
+                b't' => self.word(b"rue")?,
+                b'f' => self.word(b"alse")?,
+                b'n' => self.word(b"ull")?,
+                b'-' | b'0'..=b'9' => self.number()?,
+                _ => return Err(ScanError::Malformed(self.at - 1)),
+            }
+            loop {
+                if open.depth == 0 {
+                    return Ok(());
+                }
+                self.skip_space();
+                match (self.next()?, open.is_object()) {
+                    (b',', true) => {
+                        self.skip_space();
+                        self.key()?;
+                        break;
+                    }
+                    (b',', false) => break,
+                    (b'}', true) | (b']', false) => open.depth -= 1,
+                    _ => return Err(ScanError::Malformed(self.at - 1)),
+                }
+            }
+        }
+    }
+
+    fn key(&mut self) -> Result<(), ScanError> {
+        self.string()?;
+        self.expect(b':')
+    }
+
+    /// Passes a string; the range between its quotes.
+    fn string(&mut self) -> Result<Range<usize>, ScanError> {
+        if self.next()? != b'"' {
+            return Err(ScanError::Malformed(self.at - 1));
+        }
+        let start = self.at;
+        loop {
+            self.at += plain_length(&self.body[self.at..]);
+            match self.next()? {
+                b'"' => return Ok(start..self.at - 1),
+                b'\\' => self.escape()?,
+                _ => return Err(ScanError::Malformed(self.at - 1)),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), ScanError> {
+        match self.next()? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(()),
+            b'u' => {
+                for _ in 0..4 {
+                    if !self.next()?.is_ascii_hexdigit() {
+                        return Err(ScanError::Malformed(self.at - 1));
+                    }
+                }
+                Ok(())
+            }
+            _ => Err(ScanError::Malformed(self.at - 1)),
+        }
+    }
+
+    /// Passes the rest of a number whose first byte has been taken.
+    fn number(&mut self) -> Result<(), ScanError> {
+        self.at -= 1;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        if self.peek() == Some(b'0') {
+            self.at += 1;
+        } else {
+            self.digits()?;
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), ScanError> {
+        let count = self.body[self.at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.at += count;
+        if count == 0 { Err(ScanError::Malformed(self.at)) } else { Ok(()) }
+    }
+
+    fn word(&mut self, rest: &[u8]) -> Result<(), ScanError> {
+        if !self.body[self.at..].starts_with(rest) {
+            return Err(ScanError::Malformed(self.at));
+        }
+        self.at += rest.len();
+        Ok(())
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<(), ScanError> {
+        self.skip_space();
+        if self.next()? == byte { Ok(()) } else { Err(ScanError::Malformed(self.at - 1)) }
+    }
+
+    fn end(&mut self) -> Result<(), ScanError> {
+        self.skip_space();
+        if self.at == self.body.len() { Ok(()) } else { Err(ScanError::Malformed(self.at)) }
+    }
+
+    fn skip_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+            self.at += 1;
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.body.get(self.at).copied()
+    }
+
+    fn next(&mut self) -> Result<u8, ScanError> {
+        let byte = self.peek().ok_or(ScanError::Malformed(self.at))?;
+        self.at += 1;
+        Ok(byte)
+    }
+}
+
+impl Open {
+    fn push(&mut self, is_object: bool) -> Result<(), ScanError> {
+        if self.depth == DEPTH_MAX {
+            return Err(ScanError::TooDeep);
+        }
+        let (word, bit) = (self.depth / 64, self.depth % 64);
+        self.kinds[word] = self.kinds[word] & !(1 << bit) | u64::from(is_object) << bit;
+        self.depth += 1;
+        Ok(())
+    }
+
+    fn is_object(&self) -> bool {
+        let level = self.depth - 1;
+        self.kinds[level / 64] >> (level % 64) & 1 == 1
+    }
+}
+
+/// How many bytes at the front of `bytes` need no look: no quote, no backslash, no control character.
+/// Eight at a time: a byte of the word has its high bit set where the byte stops the run.
+fn plain_length(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGHS: u64 = ONES * 128;
+    let has_zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
+    let mut length = 0;
+    for chunk in bytes.chunks_exact(8) {
+        let mut eight = [0; 8];
+        eight.copy_from_slice(chunk);
+        let word = u64::from_le_bytes(eight);
+        let below_space = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
+        let stops = has_zero(word ^ (ONES * 0x22)) | has_zero(word ^ (ONES * 0x5c)) | below_space;
+        if stops != 0 {
+            // Borrows only reach upwards, so the lowest set bit is right.
+            return length + stops.trailing_zeros() as usize / 8;
+        }
+        length += 8;
+    }
+    let rest = &bytes[length..];
+    length + rest.iter().take_while(|byte| **byte >= 0x20 && **byte != b'"' && **byte != b'\\').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_model_is_found_wherever_it_stands() {
+        for body in [
+            r#"{"model":"gpt-4o","messages":[]}"#,
+            r#" { "messages" : [ { "model" : "x" } ] , "model" : "gpt-4o" } "#,
+            r#"{"a":{"model":["b"]},"stream":null,"model":"gpt-4o"}"#,
+        ] {
+            let outline = scan(body.as_bytes()).unwrap();
+            assert_eq!(outline.model.as_deref(), Some("gpt-4o"), "{body}");
+            assert_eq!(&body[outline.model_at], "\"gpt-4o\"");
+            assert!(!outline.is_streamed);
+        }
+    }
+
+    #[test]
+    fn stream_and_stored_objects_are_seen() {
+        assert!(scan(br#"{"stream": true}"#).unwrap().is_streamed);
+        assert!(scan(br#"{"previous_response_id":"r"}"#).unwrap().names_stored_object);
+        assert!(!scan(br#"{"conversation":null}"#).unwrap().names_stored_object);
+    }
+
+    #[test]
+    fn an_escaped_value_is_unescaped() {
+        let outline = scan(br#"{"model":"a\u002fb\n"}"#).unwrap();
+        assert_eq!(outline.model.as_deref(), Some("a/b\n"));
+    }
+
+    #[test]
+    fn two_readers_cannot_disagree_about_a_routing_key() {
+        assert_eq!(scan(br#"{"model":"a","model":"b"}"#), Err(ScanError::Ambiguous("model")));
+        assert_eq!(scan(br#"{"mod\u0065l":"a"}"#), Err(ScanError::Ambiguous("model")));
+        assert_eq!(scan(br#"{"stream":true,"stream":false}"#), Err(ScanError::Ambiguous("stream")));
+        assert!(scan(br#"{"\u0061":1,"x":1,"x":2}"#).is_ok());
+    }
+
+    #[test]
+    fn wrong_types_are_refused() {
+        assert_eq!(scan(br#"{"model":4}"#), Err(ScanError::WrongType("model")));
+        assert_eq!(scan(br#"{"stream":"yes"}"#), Err(ScanError::WrongType("stream")));
+        assert_eq!(scan(b"[]"), Err(ScanError::NotAnObject));
+        assert_eq!(scan(b"7"), Err(ScanError::NotAnObject));
+    }
+
+    #[test]
+    fn nesting_has_a_limit() {
+        let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        assert!(scan(nested(DEPTH_MAX).as_bytes()).is_ok());
+        assert_eq!(scan(nested(DEPTH_MAX + 1).as_bytes()), Err(ScanError::TooDeep));
+    }
+
+    #[test]
+    fn what_is_json_is_accepted_and_what_is_not_is_refused() {
+        let values = [
+            ("1e400", true),
+            ("-0.0E+1", true),
+            ("123456789012345678901234567890", true),
+            (r#""\ud800""#, true),
+            (r#""\u00zz""#, false),
+            ("01", false),
+            ("1.", false),
+            ("+1", false),
+            (".5", false),
+            ("NaN", false),
+            ("nul", false),
+            ("'a'", false),
+            ("\"a\tb\"", false),
+            ("\"a", false),
+            ("[1,]", false),
+            ("[1 2]", false),
+            ("{\"a\":1,}", false),
+            ("{\"a\" 1}", false),
+            ("{a:1}", false),
+            ("[}", false),
+            ("[{\"a\":[{}]}]", true),
+            ("[[[]],[{}],{\"b\":{}}]", true),
+            ("1 1", false),
+            ("", false),
+        ];
+        for (value, is_valid) in values {
+            let body = format!("{{\"a\":{value}}}");
+            assert_eq!(scan(body.as_bytes()).is_ok(), is_valid, "{body}");
+        }
+        assert!(scan(b"").is_err() && scan(b"{} {}").is_err() && scan(b"{\"a\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn a_run_of_plain_bytes_ends_where_it_ends_byte_by_byte() {
+        let mut rng = fastrand::Rng::with_seed(7);
+        for _ in 0..20_000 {
+            let bytes: Vec<u8> =
+                (0..rng.usize(0..40)).map(|_| *rng.choice(b"a\"\\\x1f \xff\x80\x00z").unwrap()).collect();
+            let slow = bytes.iter().take_while(|b| **b >= 0x20 && **b != b'"' && **b != b'\\').count();
+            assert_eq!(plain_length(&bytes), slow, "{bytes:?}");
+        }
+        assert_eq!(plain_length(&[b'a'; 100]), 100);
+    }
+}

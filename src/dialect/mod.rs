@@ -1,0 +1,9 @@
+//! How it is said: the wire formats of clients and providers. Bytes and values in and out; pure.
+
+mod completion;
+pub mod json;
+mod multipart;
+pub mod openai_chat;
+
+pub use completion::CompletionTap;
+pub use multipart::{ModelPart, boundary, find_model};

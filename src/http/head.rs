@@ -1,0 +1,421 @@
+//! Request and response heads: parsed strictly, so that no two readers can disagree about where a message ends.
+
+use std::{fmt, ops::Range};
+
+use super::Framing;
+
+/// Fields one head may have; more are refused.
+const FIELDS_MAX: usize = 128;
+
+/// Why a head is refused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum HeadError {
+    /// It does not keep to the grammar, or could be read in two ways.
+    Malformed(&'static str),
+    /// It has too many fields.
+    TooManyFields,
+    /// A transfer coding other than `chunked`.
+    UnknownTransferCoding,
+    /// Neither HTTP/1.0 nor HTTP/1.1.
+    UnknownVersion,
+}
+
+impl fmt::Display for HeadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed(what) => what,
+            Self::TooManyFields => "there are too many header fields",
+            Self::UnknownTransferCoding => "the transfer coding is unknown",
+            Self::UnknownVersion => "the version is unknown",
+        })
+    }
+}
+
+/// The header fields of one message, in their order and spelling, with the bytes they came in.
+#[derive(Debug, Default)]
+pub struct Fields {
+    raw: Vec<u8>,
+    at: Vec<(Range<u32>, Range<u32>)>,
+}
+
+/// The head of a request.
+#[derive(Debug, Default)]
+pub struct RequestHead {
+    /// Its header fields.
+    pub fields: Fields,
+    /// How its body is delimited.
+    pub framing: Framing,
+    /// Whether the client asks for the connection to stay.
+    pub is_persistent: bool,
+    /// 0 for HTTP/1.0, 1 for HTTP/1.1.
+    pub minor_version: u8,
+    /// Whether the client waits for `100 Continue`.
+    pub expects_continue: bool,
+    method: Range<usize>,
+    path: Range<usize>,
+    query: Option<Range<usize>>,
+}
+
+/// The head of a response.
+#[derive(Debug, Default)]
+pub struct ResponseHead {
+    /// Its header fields.
+    pub fields: Fields,
+    /// 100 to 999.
+    pub status: u16,
+    /// What follows the status.
+    pub reason: String,
+    /// How its body is delimited.
+    pub framing: Framing,
+    /// Whether the peer keeps the connection.
+    pub is_persistent: bool,
+}
+
+impl Fields {
+    /// Name and value of each field, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.at.iter().map(|(name, value)| (self.slice(name), self.slice(value)))
+    }
+
+    /// The first value of a field, its name compared without case.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.iter().find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+
+    /// All values of a field.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+
+    /// The first value of a field, where it is text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.get(name).and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// Whether a comma-separated field holds a token, compared without case.
+    pub fn has_token(&self, name: &str, token: &str) -> bool {
+        self.all(name)
+            .flat_map(|value| value.split(|byte| *byte == b','))
+            .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    fn slice(&self, range: &Range<u32>) -> &[u8] {
+        &self.raw[range.start as usize..range.end as usize]
+    }
+
+    /// Keeps the bytes of a head and where its fields are in them.
+    fn fill(&mut self, raw: &[u8], parsed: &[httparse::Header<'_>]) {
+        self.raw.clear();
+        self.raw.extend_from_slice(raw);
+        self.at.clear();
+        let place = |part: &[u8]| {
+            let start = offset(raw, part) as u32;
+            start..start + part.len() as u32
+        };
+        self.at.extend(parsed.iter().map(|field| (place(field.name.as_bytes()), place(field.value))));
+    }
+}
+
+impl RequestHead {
+    /// Takes one head from the front of `buffer`: false where it is not all there yet.
+    pub fn take(&mut self, buffer: &mut Vec<u8>) -> Result<bool, HeadError> {
+        let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
+        let mut parsed = httparse::Request::new(&mut fields);
+        let length = match parsed.parse(buffer).map_err(refuse)? {
+            httparse::Status::Complete(length) => length,
+            httparse::Status::Partial => return Ok(false),
+        };
+        let raw = &buffer[..length];
+        only_whole_line_ends(raw)?;
+        let (Some(method), Some(target), Some(minor_version)) = (parsed.method, parsed.path, parsed.version)
+        else {
+            return Err(HeadError::Malformed("the request line is incomplete"));
+        };
+        let target_start = offset(raw, target.as_bytes());
+        let path_start = target_start + origin_form(target)?;
+        let target_end = target_start + target.len();
+        let path_end =
+            memchr::memchr(b'?', &raw[path_start..target_end]).map_or(target_end, |at| path_start + at);
+        self.method = place(raw, method.as_bytes());
+        self.path = path_start..path_end;
+        self.query = (path_end < target_end).then(|| path_end + 1..target_end);
+        self.minor_version = minor_version;
+        self.fields.fill(raw, parsed.headers);
+        buffer.drain(..length);
+
+        match self.fields.all("host").count() {
+            1 => {}
+            0 if minor_version == 0 => {}
+            0 => return Err(HeadError::Malformed("the Host field is missing")),
+            _ => return Err(HeadError::Malformed("there is more than one Host field")),
+        }
+        self.framing = framing(&self.fields, minor_version)?.unwrap_or(Framing::Empty);
+        self.is_persistent = is_persistent(&self.fields, minor_version);
+        self.expects_continue = minor_version == 1 && self.fields.has_token("expect", "100-continue");
+        Ok(true)
+    }
+
+    /// `GET`, `POST` …, in the client's spelling.
+    pub fn method(&self) -> &str {
+        self.text(&self.method)
+    }
+
+    /// The path without its query, as sent.
+    pub fn path(&self) -> &str {
+        self.text(&self.path)
+    }
+
+    /// What follows the `?`, as sent.
+    pub fn query(&self) -> Option<&str> {
+        self.query.as_ref().map(|range| self.text(range))
+    }
+
+    fn text(&self, range: &Range<usize>) -> &str {
+        self.fields
+            .raw
+            .get(range.clone())
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
+            .unwrap_or_default()
+    }
+}
+
+impl ResponseHead {
+    /// Takes one head from the front of `buffer`: false where it is not all there yet. A response to
+    /// `HEAD`, and one with a status that allows no body, has none whatever its fields say.
+    pub fn take(&mut self, buffer: &mut Vec<u8>, answers_head: bool) -> Result<bool, HeadError> {
+        let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
+        let mut parsed = httparse::Response::new(&mut fields);
+        let length = match parsed.parse(buffer).map_err(refuse)? {
+            httparse::Status::Complete(length) => length,
+            httparse::Status::Partial => return Ok(false),
+        };
+        let (Some(status), Some(minor_version)) = (parsed.code, parsed.version) else {
+            return Err(HeadError::Malformed("the status line is incomplete"));
+        };
+        if status < 100 {
+            return Err(HeadError::Malformed("the status is not a status"));
+        }
+        let raw = &buffer[..length];
+        only_whole_line_ends(raw)?;
+        self.status = status;
+        self.reason.clear();
+        self.reason.push_str(parsed.reason.unwrap_or_default());
+        self.fields.fill(raw, parsed.headers);
+        buffer.drain(..length);
+
+        let delimited = framing(&self.fields, minor_version)?.unwrap_or(Framing::UntilClose);
+        let is_empty = answers_head || status < 200 || status == 204 || status == 304;
+        self.framing = if is_empty { Framing::Empty } else { delimited };
+        self.is_persistent =
+            is_persistent(&self.fields, minor_version) && self.framing != Framing::UntilClose;
+        Ok(true)
+    }
+
+    /// Whether the body is a stream of server-sent events.
+    pub fn is_event_stream(&self) -> bool {
+        let kind = self.fields.get("content-type").unwrap_or_default();
+        let name = b"text/event-stream";
+        kind.len() >= name.len() && kind[..name.len()].eq_ignore_ascii_case(name)
+    }
+}
+
+/// Where the path begins in a request target: at its start, or behind scheme and authority.
+fn origin_form(target: &str) -> Result<usize, HeadError> {
+    if target.starts_with('/') || target == "*" {
+        return Ok(0);
+    }
+    let scheme = ["http://", "https://"]
+        .iter()
+        .find(|scheme| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
+    let Some(scheme) = scheme else {
+        return Err(HeadError::Malformed("the request target is neither a path nor an http URL"));
+    };
+    let path = target[scheme.len()..].find('/').map(|at| scheme.len() + at);
+    path.ok_or(HeadError::Malformed("the request target has no path"))
+}
+
+fn framing(fields: &Fields, minor_version: u8) -> Result<Option<Framing>, HeadError> {
+    let mut codings = fields.all("transfer-encoding");
+    let mut lengths = fields.all("content-length");
+    let length = lengths.next().map(content_length).transpose()?;
+    for other in lengths {
+        if Some(content_length(other)?) != length {
+            return Err(HeadError::Malformed("there are two different Content-Length fields"));
+        }
+    }
+    let Some(coding) = codings.next() else {
+        return Ok(length.map(Framing::Length));
+    };
+    if length.is_some() {
+        return Err(HeadError::Malformed("Transfer-Encoding and Content-Length exclude each other"));
+    }
+    if minor_version == 0 {
+        return Err(HeadError::Malformed("HTTP/1.0 has no Transfer-Encoding"));
+    }
+    if codings.next().is_some() || !coding.trim_ascii().eq_ignore_ascii_case(b"chunked") {
+        return Err(HeadError::UnknownTransferCoding);
+    }
+    Ok(Some(Framing::Chunked))
+}
+
+fn content_length(value: &[u8]) -> Result<u64, HeadError> {
+    let digits = value.trim_ascii();
+    let is_number = !digits.is_empty() && digits.len() <= 18 && digits.iter().all(u8::is_ascii_digit);
+    if !is_number {
+        return Err(HeadError::Malformed("Content-Length is not a number"));
+    }
+    Ok(digits.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
+}
+
+fn is_persistent(fields: &Fields, minor_version: u8) -> bool {
+    if minor_version == 0 {
+        fields.has_token("connection", "keep-alive")
+    } else {
+        !fields.has_token("connection", "close")
+    }
+}
+
+/// A line feed without carriage return, or the other way round, is read differently by different
+/// servers: such a head is refused.
+fn only_whole_line_ends(raw: &[u8]) -> Result<(), HeadError> {
+    let mut ends = 0;
+    for at in memchr::memchr_iter(b'\n', raw) {
+        if at == 0 || raw[at - 1] != b'\r' {
+            return Err(HeadError::Malformed("a line ends in a bare line feed"));
+        }
+        ends += 1;
+    }
+    if memchr::memchr_iter(b'\r', raw).count() != ends {
+        return Err(HeadError::Malformed("there is a bare carriage return"));
+    }
+    Ok(())
+}
+
+fn refuse(error: httparse::Error) -> HeadError {
+    match error {
+        httparse::Error::TooManyHeaders => HeadError::TooManyFields,
+        httparse::Error::Version => HeadError::UnknownVersion,
+        httparse::Error::HeaderName => HeadError::Malformed("a field's name has a character it may not have"),
+        httparse::Error::HeaderValue => {
+            HeadError::Malformed("a field's value has a character it may not have")
+        }
+        httparse::Error::NewLine => HeadError::Malformed("a line end is broken"),
+        httparse::Error::Status => HeadError::Malformed("the status line is broken"),
+        httparse::Error::Token => HeadError::Malformed("the first line has a character it may not have"),
+    }
+}
+
+fn place(whole: &[u8], part: &[u8]) -> Range<usize> {
+    let start = offset(whole, part);
+    start..start + part.len()
+}
+
+/// Where `part`, a slice of `whole`, begins in it.
+fn offset(whole: &[u8], part: &[u8]) -> usize {
+    if part.is_empty() { 0 } else { part.as_ptr() as usize - whole.as_ptr() as usize }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(text: &str) -> Result<RequestHead, HeadError> {
+        let mut head = RequestHead::default();
+        let mut buffer = text.as_bytes().to_vec();
+        assert!(head.take(&mut buffer)?, "incomplete: {text:?}");
+        Ok(head)
+    }
+
+    fn response(text: &str) -> Result<ResponseHead, HeadError> {
+        let mut head = ResponseHead::default();
+        let mut buffer = text.as_bytes().to_vec();
+        assert!(head.take(&mut buffer, false)?, "incomplete: {text:?}");
+        Ok(head)
+    }
+
+    #[test]
+    fn a_request_is_taken_apart_and_the_rest_stays() {
+        let mut buffer =
+            b"POST /v1/x?a=1&b HTTP/1.1\r\nHost: h\r\nX-Y:  z \r\nContent-Length: 3\r\n\r\nabcGET".to_vec();
+        let mut head = RequestHead::default();
+        assert_eq!(head.take(&mut buffer), Ok(true));
+        assert_eq!((head.method(), head.path(), head.query()), ("POST", "/v1/x", Some("a=1&b")));
+        assert_eq!(head.fields.get("x-y"), Some(&b"z"[..]));
+        assert_eq!(head.framing, Framing::Length(3));
+        assert!(head.is_persistent);
+        assert_eq!(buffer, b"abcGET");
+    }
+
+    #[test]
+    fn every_prefix_of_a_head_is_incomplete_and_takes_nothing() {
+        let whole = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+        for length in 0..whole.len() {
+            let mut buffer = whole[..length].to_vec();
+            assert_eq!(RequestHead::default().take(&mut buffer), Ok(false), "{length}");
+            assert_eq!(buffer, &whole[..length]);
+        }
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_refused() {
+        let hostile = [
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3, 3\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: +3\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: \r\n\r\n",
+            "POST / HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "GET / HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n",
+            "GET / HTTP/1.1\nHost: h\n\n",
+            "GET / HTTP/1.1\r\nHost: h\nX: y\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost : h\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h\r\n folded\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h\r\nX: a\0b\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h\r\nX: a\rb\r\n\r\n",
+            "GET ftp://h/ HTTP/1.1\r\nHost: h\r\n\r\n",
+        ];
+        for text in hostile {
+            assert!(matches!(request(text), Err(HeadError::Malformed(_))), "{text:?}: {:?}", request(text));
+        }
+    }
+
+    #[test]
+    fn other_transfer_codings_and_versions_have_errors_of_their_own() {
+        let coded = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n";
+        assert_eq!(request(coded).err(), Some(HeadError::UnknownTransferCoding));
+        assert_eq!(request("GET / HTTP/3.0\r\nHost: h\r\n\r\n").err(), Some(HeadError::UnknownVersion));
+    }
+
+    #[test]
+    fn an_absolute_target_is_reduced_to_its_path() {
+        let head = request("GET http://other:1/v1/models?x=/ HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+        assert_eq!((head.path(), head.query()), ("/v1/models", Some("x=/")));
+    }
+
+    #[test]
+    fn persistence_follows_version_and_connection_field() {
+        let persistent = |text: &str| request(text).unwrap().is_persistent;
+        assert!(persistent("GET / HTTP/1.1\r\nHost: h\r\n\r\n"));
+        assert!(!persistent("GET / HTTP/1.1\r\nHost: h\r\nConnection: x, Close\r\n\r\n"));
+        assert!(!persistent("GET / HTTP/1.0\r\n\r\n"));
+        assert!(persistent("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"));
+    }
+
+    #[test]
+    fn a_response_knows_how_its_body_ends() {
+        assert_eq!(response("HTTP/1.1 200 OK\r\n\r\n").unwrap().framing, Framing::UntilClose);
+        assert_eq!(response("HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\n").unwrap().framing, Framing::Empty);
+        let chunked = response("HTTP/1.1 200 \r\nTransfer-Encoding: Chunked\r\n\r\n").unwrap();
+        assert_eq!((chunked.framing, chunked.is_persistent), (Framing::Chunked, true));
+        assert!(response("HTTP/1.1 99 x\r\n\r\n").is_err());
+    }
+
+    #[test]
+    fn an_event_stream_is_known_by_its_type() {
+        let typed =
+            |kind: &str| response(&format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n\r\n")).unwrap();
+        assert!(typed("text/event-stream; charset=utf-8").is_event_stream());
+        assert!(!typed("text/plain").is_event_stream());
+    }
+}

@@ -1,0 +1,221 @@
+//! Which header fields go on, in both directions.
+
+use crate::{
+    http::{Fields, RequestHead},
+    provider::{Account, Key},
+};
+
+/// The operator's word on single fields, names in lower case.
+#[derive(Debug, Default)]
+pub struct HeaderPolicy {
+    /// Let through although the rules would hold them back.
+    pub allowed: Vec<String>,
+    /// Held back although the rules would let them through.
+    pub denied: Vec<String>,
+}
+
+/// Fields that belong to one connection, to the framing, or to the caller alone: nothing lets them through.
+static NEVER: [&str; 20] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authorization",
+    "proxy-authenticate",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+    "host",
+    "content-length",
+    "expect",
+    "authorization",
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+    "cookie",
+    "sec-websocket-key",
+    "sec-websocket-extensions",
+];
+
+/// Fields that say who the caller is or where it sits: held back unless the operator allows them.
+static PRIVATE: [&str; 4] = ["openai-organization", "openai-project", "forwarded", "x-real-ip"];
+
+/// A client's `x-bf-eh-<name>` goes on as `<name>`.
+const EXTRA: &str = "x-bf-eh-";
+
+/// Fields of a response that belong to its connection.
+static RESPONSE_NEVER: [&str; 8] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Appends the fields of a client's request that the upstream gets, in their order and spelling, and
+/// those that the operator adds.
+pub fn add_request_fields(
+    fields: &Fields,
+    policy: &HeaderPolicy,
+    account: &Account,
+    accepts_any_encoding: bool,
+    head: &mut Vec<u8>,
+) {
+    for (name, value) in fields.iter() {
+        if let Some(extra) = without_prefix(name, EXTRA) {
+            if !extra.is_empty() && !is_one_of(extra, &NEVER) {
+                push(extra, value, head);
+            }
+            continue;
+        }
+        let is_replaced = !accepts_any_encoding && name.eq_ignore_ascii_case(b"accept-encoding");
+        if is_passed(name, policy) && !is_replaced && !is_named_by_connection(fields, name) {
+            push(name, value, head);
+        }
+    }
+    if !accepts_any_encoding {
+        push(b"Accept-Encoding", b"identity", head);
+    }
+    add_operator_fields(account, head);
+}
+
+/// Appends the fields that the operator adds to every request of an account.
+pub fn add_operator_fields(account: &Account, head: &mut Vec<u8>) {
+    for (name, value) in &account.extra_headers {
+        push(name.as_bytes(), value.as_bytes(), head);
+    }
+}
+
+/// Appends the fields of an upstream's response that the client gets, in their order and spelling.
+/// `Content-Length` is the writer's.
+pub fn add_response_fields(fields: &Fields, replaces_cors: bool, head: &mut Vec<u8>) {
+    for (name, value) in fields.iter() {
+        let is_cors = replaces_cors && without_prefix(name, "access-control-").is_some();
+        let is_framing = name.eq_ignore_ascii_case(b"content-length");
+        if !is_cors
+            && !is_framing
+            && !is_one_of(name, &RESPONSE_NEVER)
+            && !is_named_by_connection(fields, name)
+        {
+            push(name, value, head);
+        }
+    }
+}
+
+/// The lines that prove to the provider who calls: the key's, or the caller's own.
+pub fn add_credentials(account: &Account, key: &Key, own: Option<&RequestHead>, head: &mut Vec<u8>) {
+    let Some(own) = own else {
+        return account.provider.authorize(&key.secret, head);
+    };
+    for (name, value) in own.fields.iter() {
+        if is_one_of(name, &["authorization", "x-api-key", "api-key", "x-goog-api-key"]) {
+            push(name, value, head);
+        }
+    }
+}
+
+/// A query without the parameter `key`, which is a credential; the rest as sent.
+pub fn query_without_credentials(query: &str) -> String {
+    let kept: Vec<_> = query.split('&').filter(|part| part.split('=').next() != Some("key")).collect();
+    kept.join("&")
+}
+
+fn is_passed(name: &[u8], policy: &HeaderPolicy) -> bool {
+    let listed = |names: &[String]| names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+    if is_one_of(name, &NEVER) || without_prefix(name, "x-bf-").is_some() || listed(&policy.denied) {
+        return false;
+    }
+    let is_private = is_one_of(name, &PRIVATE) || without_prefix(name, "x-forwarded-").is_some();
+    !is_private || listed(&policy.allowed)
+}
+
+/// A field that `Connection` names belongs to that connection.
+fn is_named_by_connection(fields: &Fields, name: &[u8]) -> bool {
+    std::str::from_utf8(name).is_ok_and(|name| fields.has_token("connection", name))
+}
+
+fn is_one_of(name: &[u8], names: &[&str]) -> bool {
+    names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+}
+
+fn without_prefix<'a>(name: &'a [u8], prefix: &str) -> Option<&'a [u8]> {
+    let (start, rest) = name.split_at_checked(prefix.len())?;
+    start.eq_ignore_ascii_case(prefix.as_bytes()).then_some(rest)
+}
+
+fn push(name: &[u8], value: &[u8], head: &mut Vec<u8>) {
+    head.extend_from_slice(name);
+    head.extend_from_slice(b": ");
+    head.extend_from_slice(value);
+    head.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::provider;
+
+    fn passed(lines: &str, policy: &HeaderPolicy, accepts_any_encoding: bool) -> String {
+        let account = Account {
+            name: "openai".to_owned(),
+            provider: provider::find("openai").unwrap(),
+            keys: Vec::new(),
+            extra_headers: vec![("X-Extra".to_owned(), "e".to_owned())],
+            request_time_max: Duration::from_secs(30),
+            stream_idle_max: Duration::from_secs(60),
+            signals_end: true,
+        };
+        let mut request = format!("GET / HTTP/1.1\r\nHost: h\r\n{lines}\r\n").into_bytes();
+        let mut head = RequestHead::default();
+        assert_eq!(head.take(&mut request), Ok(true));
+        let mut out = Vec::new();
+        add_request_fields(&head.fields, policy, &account, accepts_any_encoding, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn end_to_end_fields_go_on_in_order_and_spelling() {
+        let lines = "X-Organization: a\r\nuser-AGENT: b\r\nx-multi: 1\r\nx-multi: 2\r\n";
+        assert_eq!(passed(lines, &HeaderPolicy::default(), true), format!("{lines}X-Extra: e\r\n"));
+    }
+
+    #[test]
+    fn credentials_hops_and_whereabouts_stay_here() {
+        let lines = "Authorization: Bearer x\r\nX-Api-Key: k\r\nCookie: c\r\nOpenAI-Organization: o\r\n\
+            OpenAI-Project: p\r\nx-bf-vk: v\r\nForwarded: f\r\nX-Forwarded-For: i\r\nConnection: x-hop, close\r\n\
+            X-Hop: 1\r\nTE: trailers\r\nExpect: 100-continue\r\nx-bf-eh-authorization: z\r\nx-bf-eh-: z\r\n";
+        assert_eq!(passed(lines, &HeaderPolicy::default(), true), "X-Extra: e\r\n");
+    }
+
+    #[test]
+    fn the_operator_lets_private_fields_through_and_holds_others_back() {
+        let policy = HeaderPolicy {
+            allowed: vec!["openai-organization".to_owned(), "cookie".to_owned()],
+            denied: vec!["x-secret".to_owned()],
+        };
+        let lines = "OpenAI-Organization: o\r\nCookie: c\r\nX-Secret: s\r\n";
+        assert_eq!(passed(lines, &policy, true), "OpenAI-Organization: o\r\nX-Extra: e\r\n");
+    }
+
+    #[test]
+    fn extra_fields_lose_their_prefix() {
+        assert_eq!(passed("x-bf-eh-X-Y: z\r\n", &HeaderPolicy::default(), true), "X-Y: z\r\nX-Extra: e\r\n");
+    }
+
+    #[test]
+    fn a_model_call_asks_for_no_encoding() {
+        let out = passed("Accept-Encoding: gzip\r\n", &HeaderPolicy::default(), false);
+        assert_eq!(out, "Accept-Encoding: identity\r\nX-Extra: e\r\n");
+    }
+
+    #[test]
+    fn a_key_in_the_query_stays_here() {
+        assert_eq!(query_without_credentials("a=1&key=sk&b=%20&keys=2"), "a=1&b=%20&keys=2");
+    }
+}

@@ -1,0 +1,299 @@
+//! Method and path → what is asked for.
+
+use std::borrow::Cow;
+
+use crate::ir::ApiError;
+
+/// Where a request belongs.
+#[derive(Debug, PartialEq)]
+pub enum Place<'a> {
+    /// The gateway's own state.
+    Health,
+    /// The gateway's own counters.
+    Metrics,
+    /// The models of all providers.
+    Models,
+    /// Somebody's provider.
+    Call(Ingress<'a>),
+}
+
+/// A request to a provider.
+#[derive(Debug, PartialEq)]
+pub struct Ingress<'a> {
+    /// Which API of ours the client uses.
+    pub mount: Mount,
+    /// What it wants.
+    pub operation: Operation,
+    /// The path behind the mount, as sent, beginning with `/`.
+    pub path: &'a str,
+}
+
+/// The prefixes under which OpenAI's API is served.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mount {
+    /// `/openai` and `/openai/v1`.
+    OpenAi,
+    /// `/v1`.
+    V1,
+}
+
+/// What a request asks a provider to do.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Operation {
+    /// `/chat/completions`
+    Chat,
+    /// `/completions`
+    Completion,
+    /// `/responses`
+    Responses,
+    /// `/embeddings`
+    Embedding,
+    /// `/audio/speech`
+    Speech,
+    /// `/audio/transcriptions`
+    Transcription,
+    /// `/audio/translations`
+    Translation,
+    /// `/images/…`
+    Image,
+    /// `/videos`
+    Video,
+    /// `/moderations`
+    Moderation,
+    /// `/rerank`
+    Rerank,
+    /// Any other call that names a model in its body.
+    OtherModelCall,
+    /// `/models/{model}`
+    ModelDetails,
+    /// Everything that is passed through unread.
+    Passthrough,
+}
+
+impl Operation {
+    /// Bifrost's name for it, as in the metrics' label `method`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Chat => "chat_completion",
+            Self::Completion => "text_completion",
+            Self::Responses => "responses",
+            Self::Embedding => "embedding",
+            Self::Speech => "speech",
+            Self::Transcription => "transcription",
+            Self::Translation => "translation",
+            Self::Image => "image_generation",
+            Self::Video => "video_generation",
+            Self::Moderation => "moderation",
+            Self::Rerank => "rerank",
+            Self::OtherModelCall => "model_call",
+            Self::ModelDetails => "model_details",
+            Self::Passthrough => "passthrough",
+        }
+    }
+
+    /// Whether its body names a model: it is held, scanned, and its key picked by weight.
+    pub fn is_model_call(self) -> bool {
+        !matches!(self, Self::ModelDetails | Self::Passthrough)
+    }
+}
+
+/// The POSTs whose bodies name a model.
+static MODEL_CALLS: [(&str, Operation); 17] = [
+    ("/chat/completions", Operation::Chat),
+    ("/completions", Operation::Completion),
+    ("/responses", Operation::Responses),
+    ("/responses/compact", Operation::OtherModelCall),
+    ("/responses/input_tokens", Operation::OtherModelCall),
+    ("/embeddings", Operation::Embedding),
+    ("/audio/speech", Operation::Speech),
+    ("/audio/transcriptions", Operation::Transcription),
+    ("/audio/translations", Operation::Translation),
+    ("/images/generations", Operation::Image),
+    ("/images/edits", Operation::Image),
+    ("/images/variations", Operation::Image),
+    ("/videos", Operation::Video),
+    ("/moderations", Operation::Moderation),
+    ("/rerank", Operation::Rerank),
+    ("/ocr", Operation::OtherModelCall),
+    ("/decisions", Operation::OtherModelCall),
+];
+
+/// Finds where a request belongs; a path that could be read in two ways is refused.
+pub fn locate<'a>(method: &str, path: &'a str) -> Result<Place<'a>, ApiError> {
+    let plain = plain_path(path)?;
+    let own = match plain.as_ref() {
+        "/health" => Some(Place::Health),
+        "/metrics" => Some(Place::Metrics),
+        _ => None,
+    };
+    if let Some(place) = own {
+        return if matches!(method, "GET" | "HEAD" | "OPTIONS") {
+            Ok(place)
+        } else {
+            Err(not_allowed(method, path))
+        };
+    }
+    let Some((mount, rest)) = mounted(path) else { return Err(unknown(method, path)) };
+    let Some((_, plain)) = mounted(&plain) else { return Err(unknown(method, path)) };
+    let plain = plain.strip_suffix('/').unwrap_or(plain);
+    if mount == Mount::V1 && plain == "/models" && matches!(method, "GET" | "HEAD") {
+        return Ok(Place::Models);
+    }
+    let model_call = MODEL_CALLS.iter().find(|(path, _)| method == "POST" && *path == plain);
+    let operation = match model_call {
+        Some((_, operation)) => *operation,
+        None if plain.starts_with("/models/") => Operation::ModelDetails,
+        None => Operation::Passthrough,
+    };
+    Ok(Place::Call(Ingress { mount, operation, path: rest }))
+}
+
+/// The route that a path belongs to, one of few: for the metrics' label `path`.
+pub fn template(path: &str) -> &'static str {
+    match path {
+        "/health" => return "/health",
+        "/metrics" => return "/metrics",
+        _ => {}
+    }
+    let Some((mount, rest)) = mounted(path) else { return "other" };
+    let known = MODEL_CALLS.iter().find(|(path, _)| *path == rest).map(|(path, _)| *path);
+    match (mount, known) {
+        (_, Some(path)) => path,
+        (Mount::OpenAi, None) => "/openai/*",
+        (Mount::V1, None) => "/v1/*",
+    }
+}
+
+fn mounted(path: &str) -> Option<(Mount, &str)> {
+    [("/openai/v1", Mount::OpenAi), ("/openai", Mount::OpenAi), ("/v1", Mount::V1)].into_iter().find_map(
+        |(prefix, mount)| Some((mount, path.strip_prefix(prefix).filter(|rest| rest.starts_with('/'))?)),
+    )
+}
+
+/// The path as every reader understands it. What readers disagree about is refused, since a request
+/// that is passed through carries our key.
+fn plain_path(path: &str) -> Result<Cow<'_, str>, ApiError> {
+    let refused = |what: &str| {
+        ApiError::client(
+            400,
+            "invalid_path",
+            format!("The path has {what}. Send the plain path of the endpoint."),
+        )
+    };
+    if path.bytes().any(|byte| byte.is_ascii_control() || matches!(byte, b'\\' | b'#')) {
+        return Err(refused("a character that no path may have"));
+    }
+    let plain = if path.contains('%') {
+        percent_decoded(path).ok_or_else(|| refused("a broken escape"))?
+    } else {
+        path.into()
+    };
+    if plain.bytes().filter(|byte| *byte == b'/').count() != path.bytes().filter(|byte| *byte == b'/').count()
+        || plain.bytes().any(|byte| byte.is_ascii_control() || byte == b'\\')
+    {
+        return Err(refused("an encoded slash, backslash or control character"));
+    }
+    let mut segments = plain.strip_prefix('/').unwrap_or(&plain).split('/').peekable();
+    while let Some(segment) = segments.next() {
+        if segment == "." || segment == ".." {
+            return Err(refused("a dot segment"));
+        }
+        if segment.is_empty() && segments.peek().is_some() {
+            return Err(refused("an empty segment"));
+        }
+    }
+    Ok(plain)
+}
+
+fn percent_decoded(path: &str) -> Option<Cow<'_, str>> {
+    let mut plain = Vec::with_capacity(path.len());
+    let mut bytes = path.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            plain.push(byte);
+            continue;
+        }
+        let high = char::from(bytes.next()?).to_digit(16)?;
+        let low = char::from(bytes.next()?).to_digit(16)?;
+        plain.push((high * 16 + low) as u8);
+    }
+    String::from_utf8(plain).ok().map(Cow::Owned)
+}
+
+fn not_allowed(method: &str, path: &str) -> ApiError {
+    ApiError::client(405, "method_not_allowed", format!("{method} is not allowed on {path}. Use GET."))
+}
+
+fn unknown(method: &str, path: &str) -> ApiError {
+    let message = format!(
+        "Unknown request URL: {method} {path}. OpenAI's API is served under /openai, /openai/v1 and /v1: \
+         set the SDK's base_url to one of these."
+    );
+    ApiError::client(404, "unknown_url", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(method: &str, path: &str) -> (Mount, Operation, String) {
+        match locate(method, path) {
+            Ok(Place::Call(ingress)) => (ingress.mount, ingress.operation, ingress.path.to_owned()),
+            other => panic!("{method} {path}: {other:?}"),
+        }
+    }
+
+    fn refusal(method: &str, path: &str) -> u16 {
+        locate(method, path).unwrap_err().status
+    }
+
+    #[test]
+    fn all_three_mounts_lead_to_the_same_operations() {
+        for (path, mount) in [
+            ("/openai/v1/chat/completions", Mount::OpenAi),
+            ("/openai/chat/completions", Mount::OpenAi),
+            ("/v1/chat/completions", Mount::V1),
+        ] {
+            assert_eq!(call("POST", path), (mount, Operation::Chat, "/chat/completions".to_owned()));
+        }
+    }
+
+    #[test]
+    fn only_posts_that_name_a_model_are_model_calls() {
+        assert_eq!(call("GET", "/v1/chat/completions").1, Operation::Passthrough);
+        assert_eq!(call("POST", "/v1/files").1, Operation::Passthrough);
+        assert_eq!(call("DELETE", "/openai/models/ft:x").1, Operation::ModelDetails);
+        assert_eq!(call("GET", "/openai/models").1, Operation::Passthrough);
+        assert_eq!(locate("GET", "/v1/models"), Ok(Place::Models));
+    }
+
+    #[test]
+    fn another_spelling_of_a_path_is_no_way_around_the_scan() {
+        assert_eq!(call("POST", "/v1/chat/completion%73").1, Operation::Chat);
+        assert_eq!(call("POST", "/v1/chat/completions/").1, Operation::Chat);
+        for path in [
+            "/v1//chat/completions",
+            "/v1/./chat",
+            "/v1/x/../chat",
+            "/v1/%2e%2e/x",
+            "/v1/a%2Fb",
+            "/v1/a%5cb",
+            "/v1/a\\b",
+            "/v1/%0a",
+            "/v1/%zz",
+            "/v1/%ff",
+        ] {
+            assert_eq!(refusal("POST", path), 400, "{path}");
+        }
+    }
+
+    #[test]
+    fn own_paths_take_get_only_and_the_rest_is_unknown() {
+        assert_eq!(locate("GET", "/health"), Ok(Place::Health));
+        assert_eq!(locate("HEAD", "/metrics"), Ok(Place::Metrics));
+        assert_eq!(refusal("POST", "/health"), 405);
+        for path in ["/", "/v1", "/openai", "/v2/chat/completions", "/openaix/chat", "*"] {
+            assert_eq!(refusal("GET", path), 404, "{path}");
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! One client's connection: read a head, run the exchange against "the client is gone", keep alive or
+//! close.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::poll_fn,
+    io,
+    panic::AssertUnwindSafe,
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use futures_lite::{FutureExt, future};
+
+use super::{
+    exchange::exchange,
+    net::Net,
+    respond,
+    socket::{Scratch, Socket},
+    state::{Presence, ShardState},
+    timer::Timer,
+};
+use crate::{
+    config::limits::{
+        BODY_IDLE_MAX, CLIENT_IDLE_MAX, CLIENT_WRITE_IDLE_MAX, HEAD_TIME_MAX, PIPELINED_BYTES_MAX,
+        REQUEST_HEAD_BYTES_MAX,
+    },
+    http::{BodyDecoder, Framing, HeadError, RequestHead},
+    ir::ApiError,
+    metrics::RequestLabels,
+    route::template,
+};
+
+/// A body that nobody wanted is read up to this length, so that the connection can go on.
+const UNWANTED_BODY_BYTES_MAX: u64 = 64 * 1024;
+/// Time for the client to read a refusal before its connection is closed.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How a request ended, where it did not end well.
+pub(super) enum Ending {
+    /// Nothing has been sent: the client gets this error.
+    Refused(ApiError),
+    /// Part of an answer has been sent: closing is all that can be said.
+    Cut,
+}
+
+/// One client.
+pub(super) struct Client<N: Net> {
+    pub(super) timer: Timer<N>,
+    socket: Socket<N::Stream>,
+    received: RefCell<Vec<u8>>,
+    body: RefCell<BodyDecoder>,
+    is_body_read: Cell<bool>,
+    owes_continue: Cell<bool>,
+}
+
+/// What is known of a request while it lasts; counts it when dropped, however it ends.
+pub(super) struct Tally<'a, N: Net> {
+    pub(super) request_id: String,
+    shard: &'a ShardState<N>,
+    labels: RefCell<RequestLabels>,
+    began: Instant,
+}
+
+/// Serves one connection to its end.
+pub(super) async fn serve<N: Net>(shard: &Rc<ShardState<N>>, stream: N::Stream, presence: &Presence) {
+    let client = Client::<N>::new(stream, shard);
+    let mut head = RequestHead::default();
+    loop {
+        match client.next_head(shard, &mut head, presence).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                let tally = Tally::new(shard, &RequestHead::default());
+                respond::refuse(shard, &client, &RequestHead::default(), &tally, &error, false).await;
+                return client.linger(shard).await;
+            }
+        }
+        let tally = Tally::new(shard, &head);
+        let walk = AssertUnwindSafe(exchange(shard, &head, &client, &tally)).catch_unwind();
+        let gone = async {
+            client.gone(shard).await;
+            Ok(Err(Ending::Cut))
+        };
+        let ended = future::or(walk, gone).await.unwrap_or_else(|_| {
+            shard.counters.borrow_mut().panics += 1;
+            let message = "The gateway failed at this request. Please report it with the request id.";
+            Err(Ending::Refused(ApiError::gateway(500, "internal_error", message)))
+        });
+        let may_go_on = match ended {
+            Ok(may_go_on) => may_go_on,
+            Err(Ending::Cut) => return,
+            Err(Ending::Refused(error)) => {
+                let may_go_on =
+                    client.has_little_left(&head) && head.is_persistent && !shard.is_draining.get();
+                respond::refuse(shard, &client, &head, &tally, &error, may_go_on).await && may_go_on
+            }
+        };
+        drop(tally);
+        if !may_go_on || !client.pass_body(shard).await {
+            return client.linger(shard).await;
+        }
+    }
+}
+
+impl<N: Net> Client<N> {
+    fn new(stream: N::Stream, shard: &ShardState<N>) -> Self {
+        Self {
+            timer: Timer::new(shard.net.clone()),
+            socket: Socket::new(stream),
+            received: RefCell::default(),
+            body: RefCell::new(BodyDecoder::new(Framing::Empty)),
+            is_body_read: Cell::new(true),
+            owes_continue: Cell::new(false),
+        }
+    }
+
+    /// Reads the next head: false where the client wants nothing more.
+    async fn next_head(
+        &self,
+        shard: &ShardState<N>,
+        head: &mut RequestHead,
+        presence: &Presence,
+    ) -> Result<bool, ApiError> {
+        let mut deadline = shard.net.now() + CLIENT_IDLE_MAX;
+        let mut parsed_to = 0;
+        loop {
+            if self.take_head(head, &mut parsed_to)? {
+                return Ok(true);
+            }
+            let had_nothing = self.received.borrow().is_empty();
+            presence.is_idle.set(had_nothing);
+            let more = poll_fn(|cx| self.poll_more(cx, &shard.scratch));
+            let more = self.timer.limit(deadline, more).await;
+            presence.is_idle.set(false);
+            match more {
+                Ok(true) if had_nothing => deadline = shard.net.now() + HEAD_TIME_MAX,
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(_) if had_nothing => return Ok(false),
+                Err(_) => {
+                    let message = "The request's head did not arrive within 30 s.";
+                    return Err(ApiError::client(408, "request_timeout", message));
+                }
+            }
+        }
+    }
+
+    /// Takes a head from what has been received, if it is all there.
+    fn take_head(&self, head: &mut RequestHead, parsed_to: &mut usize) -> Result<bool, ApiError> {
+        let mut received = self.received.borrow_mut();
+        // A head only becomes complete, or worth another look, with the end of a line.
+        let is_worth_a_look = *parsed_to == 0 || memchr::memchr(b'\n', &received[*parsed_to..]).is_some();
+        if is_worth_a_look && !received.is_empty() {
+            *parsed_to = received.len();
+            if head.take(&mut received).map_err(refuse_head)? {
+                self.expect_body(head);
+                return Ok(true);
+            }
+        }
+        if received.len() > REQUEST_HEAD_BYTES_MAX {
+            let message = "The request's head is larger than 64 KiB.";
+            return Err(ApiError::client(431, "request_head_too_large", message));
+        }
+        Ok(false)
+    }
+
+    fn expect_body(&self, head: &RequestHead) {
+        let body = BodyDecoder::new(head.framing);
+        self.is_body_read.set(body.is_done());
+        self.owes_continue.set(head.expects_continue && !body.is_done());
+        *self.body.borrow_mut() = body;
+    }
+
+    /// Receives; false where nothing more will come.
+    fn poll_more(&self, cx: &mut Context<'_>, scratch: &Scratch) -> Poll<bool> {
+        let received = ready!(self.socket.poll_receive(cx, scratch, &mut self.received.borrow_mut()));
+        Poll::Ready(received.is_ok_and(|length| length > 0))
+    }
+
+    /// Appends what has come of the request's body to `content`; true once that was all.
+    pub(super) fn poll_body(
+        &self,
+        cx: &mut Context<'_>,
+        scratch: &Scratch,
+        content: &mut Vec<u8>,
+    ) -> Poll<Result<bool, Ending>> {
+        let before = content.len();
+        loop {
+            let mut received = self.received.borrow_mut();
+            let mut body = self.body.borrow_mut();
+            let taken = body.push(&received, content).map_err(|error| {
+                let message = format!("The request's body is broken: {error}. Send whole chunks.");
+                Ending::Refused(ApiError::client(400, "invalid_body", message))
+            })?;
+            received.drain(..taken);
+            if body.is_done() {
+                self.is_body_read.set(true);
+                return Poll::Ready(Ok(true));
+            }
+            if content.len() > before {
+                return Poll::Ready(Ok(false));
+            }
+            drop(received);
+            if !ready!(self.poll_more(cx, scratch)) {
+                return Poll::Ready(Err(Ending::Cut));
+            }
+        }
+    }
+
+    /// Reads more of the request's body; true once that was all.
+    pub(super) async fn read_body(
+        &self,
+        shard: &ShardState<N>,
+        content: &mut Vec<u8>,
+    ) -> Result<bool, Ending> {
+        self.invite_body().await?;
+        let deadline = shard.net.now() + BODY_IDLE_MAX;
+        let more = poll_fn(|cx| self.poll_body(cx, &shard.scratch, content));
+        self.timer.limit(deadline, more).await.unwrap_or_else(|_| Err(Ending::Refused(body_timeout())))
+    }
+
+    /// Sends `100 Continue` to a client that waits for it.
+    pub(super) async fn invite_body(&self) -> Result<(), Ending> {
+        if self.owes_continue.replace(false) && self.received.borrow().is_empty() {
+            let sent = self.socket.send([b"HTTP/1.1 100 Continue\r\n\r\n"]).await;
+            return sent.map_err(|_| Ending::Cut);
+        }
+        Ok(())
+    }
+
+    /// Sends all of `parts`, however slowly the client takes them.
+    pub(super) async fn send<const COUNT: usize>(
+        &self,
+        shard: &ShardState<N>,
+        parts: [&[u8]; COUNT],
+    ) -> Result<(), Ending> {
+        let deadline = shard.net.now() + CLIENT_WRITE_IDLE_MAX;
+        match self.timer.limit(deadline, self.socket.send(parts)).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Ending::Cut),
+        }
+    }
+
+    /// Ends once the client has closed its side. What it sends ahead is kept, up to a bound.
+    async fn gone(&self, shard: &ShardState<N>) {
+        poll_fn(|cx| {
+            while self.is_body_read.get() && self.received.borrow().len() < PIPELINED_BYTES_MAX {
+                if !ready!(self.poll_more(cx, &shard.scratch)) {
+                    return Poll::Ready(());
+                }
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Whether so little of the request's body is left that it can be read for nothing.
+    fn has_little_left(&self, head: &RequestHead) -> bool {
+        let is_small = matches!(head.framing, Framing::Length(length) if length <= UNWANTED_BODY_BYTES_MAX);
+        self.is_body_read.get() || is_small && !self.owes_continue.get()
+    }
+
+    /// Reads what is left of a request's body; false where that fails.
+    async fn pass_body(&self, shard: &ShardState<N>) -> bool {
+        let mut content = Vec::new();
+        while !self.is_body_read.get() {
+            content.clear();
+            if self.read_body(shard, &mut content).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Closes such that the client can still read what was sent: closing with unread bytes would reset
+    /// the connection.
+    async fn linger(&self, shard: &ShardState<N>) {
+        let until_closed = async {
+            if self.socket.close().await.is_err() {
+                return;
+            }
+            loop {
+                self.received.borrow_mut().clear();
+                if !poll_fn(|cx| self.poll_more(cx, &shard.scratch)).await {
+                    return;
+                }
+            }
+        };
+        let _ = self.timer.limit(shard.net.now() + LINGER, until_closed).await;
+    }
+}
+
+impl<'a, N: Net> Tally<'a, N> {
+    fn new(shard: &'a ShardState<N>, head: &RequestHead) -> Self {
+        let method = ["GET", "POST", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS"]
+            .into_iter()
+            .find(|known| *known == head.method())
+            .unwrap_or("other");
+        // A request that nobody answers has been left by its client.
+        let labels = RequestLabels { path: template(head.path()), method, status: 499 };
+        Self { request_id: shard.new_id(), shard, labels: RefCell::new(labels), began: shard.net.now() }
+    }
+
+    /// What the client is answered.
+    pub(super) fn answered(&self, status: u16) {
+        self.labels.borrow_mut().status = status;
+    }
+}
+
+impl<N: Net> Drop for Tally<'_, N> {
+    fn drop(&mut self) {
+        let seconds = self.shard.net.now().saturating_duration_since(self.began).as_secs_f64();
+        self.shard.counters.borrow_mut().count_request(self.labels.borrow().clone(), seconds);
+    }
+}
+
+impl From<ApiError> for Ending {
+    fn from(error: ApiError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<io::Error> for Ending {
+    fn from(_: io::Error) -> Self {
+        Self::Cut
+    }
+}
+
+pub(super) fn body_timeout() -> ApiError {
+    ApiError::client(408, "request_timeout", "Nothing of the request's body has come for 60 s.")
+}
+
+fn refuse_head(error: HeadError) -> ApiError {
+    match error {
+        HeadError::Malformed(what) => ApiError::client(
+            400,
+            "invalid_request",
+            format!("This is not a proper HTTP/1.1 request: {what}."),
+        ),
+        HeadError::TooManyFields => {
+            ApiError::client(431, "request_head_too_large", "The request has more than 128 header fields.")
+        }
+        HeadError::UnknownTransferCoding => {
+            ApiError::client(501, "unknown_transfer_coding", "The only known Transfer-Encoding is `chunked`.")
+        }
+        HeadError::UnknownVersion => {
+            ApiError::client(505, "unknown_http_version", "Speak HTTP/1.1 or HTTP/1.0.")
+        }
+    }
+}

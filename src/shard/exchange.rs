@@ -1,0 +1,261 @@
+//! One request and its response: the walk.
+
+use std::borrow::Cow;
+
+use super::{
+    connection::{Client, Ending, Tally},
+    net::Net,
+    relay::{Commit, relay},
+    respond,
+    state::ShardState,
+    tunnel::Payload,
+    upstream::{Outgoing, Target, Upstream},
+};
+use crate::{
+    config::{Snapshot, limits::MULTIPART_HELD_BYTES_MAX},
+    dialect::{
+        self, CompletionTap, ModelPart,
+        json::{self, Outline, ScanError},
+    },
+    http::{Framing, RequestHead},
+    ir::ApiError,
+    route::{Choice, Ingress, Operation, Place, locate, no_key, pick},
+};
+
+/// Serves one request; true where the client's connection may serve another.
+pub(super) async fn exchange<N: Net>(
+    shard: &ShardState<N>,
+    head: &RequestHead,
+    client: &Client<N>,
+    tally: &Tally<'_, N>,
+) -> Result<bool, Ending> {
+    let snapshot = shard.snapshot(); // 1 held to the end
+    let place = locate(head.method(), head.path())?; // 2 route: what is asked for
+    check_origin(&snapshot, head)?;
+    let ingress = match place {
+        _ if head.method() == "OPTIONS" => return respond::preflight(shard, client, head, tally).await,
+        Place::Health => return respond::health(shard, client, head, tally).await,
+        Place::Metrics => return respond::metrics(shard, client, head, tally).await,
+        Place::Models => return respond::models(shard, client, head, tally).await,
+        Place::Call(ingress) => ingress,
+    };
+    let mut held = shard.hold();
+    let mut body = Vec::new(); // 3 http: the body, as far as it must be read
+    let is_whole = match wanted(&ingress, head)? {
+        Wanted::Whole => {
+            while !read_more(shard, head, client, &snapshot, &mut held, &mut body).await? {}
+            true
+        }
+        Wanted::Model { boundary } => {
+            let mut next_look = 0;
+            loop {
+                let is_whole = read_more(shard, head, client, &snapshot, &mut held, &mut body).await?;
+                let is_time = is_whole || body.len() >= next_look;
+                next_look = next_look.max(body.len() + body.len() / 4);
+                let has_come = is_time && dialect::find_model(&body, boundary) != ModelPart::Incomplete;
+                if is_whole || has_come || body.len() > MULTIPART_HELD_BYTES_MAX {
+                    break is_whole;
+                }
+            }
+        }
+        Wanted::Nothing => head.framing == Framing::Empty,
+    };
+    let outline = outline(&ingress, head, &body)?; // 4 dialect: model and stream; no tree
+    let target = plan(shard, &snapshot, &ingress, head, &outline, &body)?; // 5 route: account and key
+    let splice = target.splice(&outline, &ingress); // 6 dialect: the provider's name of the model
+    let payload = Payload::new(&body, splice, is_whole, head.framing);
+    let outgoing = Outgoing {
+        head: target.request_head(&ingress, head, payload.framing),
+        payload,
+        is_head: head.method() == "HEAD",
+        label: ingress.operation.label(),
+    };
+    if outgoing.payload.has_rest {
+        client.invite_body().await?;
+    }
+    let upstream = Upstream::open(shard, &target, outgoing, &client.timer, Some(client)).await?; // 7 provider, pool
+    let commit = Commit {
+        target: &target,
+        is_unread: !ingress.operation.is_model_call(),
+        tap: completion_tap(ingress.operation).filter(|_| target.account.signals_end),
+        cors: respond::cors_lines(&snapshot, head),
+    };
+    relay(shard, upstream, client, head, tally, commit).await // 8 and back
+}
+
+/// How much of the body has to be read before it is known where the request goes.
+enum Wanted<'a> {
+    Whole,
+    Model { boundary: &'a str },
+    Nothing,
+}
+
+fn wanted<'a>(ingress: &Ingress<'_>, head: &'a RequestHead) -> Result<Wanted<'a>, ApiError> {
+    if !ingress.operation.is_model_call() {
+        return Ok(Wanted::Nothing);
+    }
+    if let Some(coding) = head.fields.text("content-encoding").filter(|coding| *coding != "identity") {
+        let message = format!("The request's body is encoded ({coding}). Send it without Content-Encoding.");
+        return Err(ApiError::client(415, "unsupported_encoding", message));
+    }
+    let boundary = head.fields.text("content-type").and_then(dialect::boundary);
+    Ok(boundary.map_or(Wanted::Whole, |boundary| Wanted::Model { boundary }))
+}
+
+/// Reads more of a body that is held; true once that was all.
+async fn read_more<N: Net>(
+    shard: &ShardState<N>,
+    head: &RequestHead,
+    client: &Client<N>,
+    snapshot: &Snapshot,
+    held: &mut super::state::HeldBytes<'_>,
+    body: &mut Vec<u8>,
+) -> Result<bool, Ending> {
+    let most = snapshot.request_body_bytes_max;
+    let announced = match head.framing {
+        Framing::Length(length) => usize::try_from(length).unwrap_or(usize::MAX),
+        _ => 0,
+    };
+    if announced.max(body.len()) > most {
+        let megabytes = most / (1024 * 1024);
+        let message = format!(
+            "The request's body is larger than {megabytes} MiB. \
+             Send less, or raise client.max_request_body_size_mb in config.json."
+        );
+        return Err(ApiError::client(413, "request_too_large", message).into());
+    }
+    if head.framing == Framing::Empty {
+        return Ok(true);
+    }
+    let is_whole = client.read_body(shard, body).await?;
+    held.set(body.len())?;
+    if body.len() > most {
+        return Box::pin(read_more(shard, head, client, snapshot, held, body)).await;
+    }
+    Ok(is_whole)
+}
+
+/// What routing needs to know of the body.
+fn outline<'a>(ingress: &Ingress<'a>, head: &RequestHead, body: &'a [u8]) -> Result<Outline<'a>, ApiError> {
+    if ingress.operation == Operation::ModelDetails {
+        let model = ingress.path.trim_start_matches("/models/").trim_end_matches('/');
+        return Ok(Outline { model: Some(Cow::Borrowed(model)), ..Outline::default() });
+    }
+    if !ingress.operation.is_model_call() {
+        return Ok(Outline::default());
+    }
+    let Some(boundary) = head.fields.text("content-type").and_then(dialect::boundary) else {
+        return json::scan(body).map_err(|error| refuse_body(error, body));
+    };
+    let ModelPart::Found(at) = dialect::find_model(body, boundary) else { return Ok(Outline::default()) };
+    let model = std::str::from_utf8(&body[at.clone()]).map_err(|_| {
+        ApiError::client(400, "invalid_value", "The model's name is not UTF-8.").with_param("model")
+    })?;
+    Ok(Outline { model: Some(Cow::Borrowed(model)), model_at: at, ..Outline::default() })
+}
+
+fn refuse_body(error: ScanError, body: &[u8]) -> ApiError {
+    match error {
+        ScanError::Malformed(_) if body.is_empty() => {
+            ApiError::client(400, "invalid_json", "The request has no body. Send a JSON object.")
+        }
+        ScanError::Malformed(at) => {
+            ApiError::client(400, "invalid_json", format!("The body is not valid JSON: see byte {at}."))
+        }
+        ScanError::TooDeep => {
+            ApiError::client(400, "invalid_json", "The body is nested more than 256 levels deep.")
+        }
+        ScanError::NotAnObject => ApiError::client(400, "invalid_json", "The body is not a JSON object."),
+        ScanError::Ambiguous(field) => ApiError::client(
+            400,
+            "ambiguous_field",
+            format!("`{field}` stands in the body twice, or is spelt with escapes. Send it once, as it is."),
+        )
+        .with_param(field),
+        ScanError::WrongType(field) => {
+            let wanted = if field == "stream" { "true or false" } else { "a string" };
+            ApiError::client(400, "invalid_type", format!("`{field}` must be {wanted}.")).with_param(field)
+        }
+    }
+}
+
+/// Which account and which of its keys serve the request.
+fn plan<'s, N: Net>(
+    shard: &ShardState<N>,
+    snapshot: &'s Snapshot,
+    ingress: &Ingress<'_>,
+    head: &RequestHead,
+    outline: &Outline<'_>,
+    body: &[u8],
+) -> Result<Target<'s>, ApiError> {
+    let (account, model) = match outline.model.as_deref() {
+        Some(model) => {
+            let (account, bare) = snapshot.routes.find(ingress.mount, model)?;
+            (account, Some(bare))
+        }
+        None if needs_model(ingress.operation) => {
+            let message =
+                "You must provide a model parameter: `provider/model`, or a model of the default provider.";
+            return Err(ApiError::client(400, "missing_required_parameter", message).with_param("model"));
+        }
+        None => (snapshot.routes.default(ingress.mount)?, None),
+    };
+    let is_read = ingress.operation.is_model_call();
+    let names_stored = outline.names_stored_object || account.keys.len() > 1 && json::names_file(body);
+    let choice = if let Some(id) = head.fields.text("x-bf-api-key-id") {
+        Choice::Identified(id)
+    } else if let Some(name) = head.fields.text("x-bf-api-key") {
+        Choice::Named(name)
+    } else if !is_read || model.is_none() || names_stored {
+        Choice::Fixed
+    } else if let Some(session) = head.fields.text("x-bf-session-id") {
+        Choice::Session(session)
+    } else {
+        Choice::Weighted
+    };
+    let key = pick(&account.keys, model.filter(|_| is_read), choice, &mut shard.rng.borrow_mut());
+    let Some(key) = key else {
+        let pin = match choice {
+            Choice::Identified(pin) | Choice::Named(pin) => Some(pin),
+            _ => None,
+        };
+        return Err(no_key(account, model.unwrap_or("any"), pin));
+    };
+    let resolved = model.map(|model| key.resolve(model).to_owned());
+    let is_direct = snapshot.allows_direct_keys
+        && head.fields.text("x-bf-direct-key").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    Ok(Target {
+        snapshot,
+        account,
+        key,
+        is_direct,
+        original_model: outline.model.as_deref().map(str::to_owned),
+        resolved_model: resolved,
+    })
+}
+
+/// Whether OpenAI's API cannot do an operation without a model.
+fn needs_model(operation: Operation) -> bool {
+    matches!(operation, Operation::Chat | Operation::Completion | Operation::Embedding | Operation::Speech)
+}
+
+fn completion_tap(operation: Operation) -> Option<CompletionTap> {
+    match operation {
+        Operation::Chat | Operation::Completion => Some(CompletionTap::chat()),
+        Operation::Responses => Some(CompletionTap::responses()),
+        _ => None,
+    }
+}
+
+/// A page of another origin could spend the operator's keys: it is refused before it is served.
+fn check_origin(snapshot: &Snapshot, head: &RequestHead) -> Result<(), ApiError> {
+    match head.fields.text("origin") {
+        Some(origin) if !snapshot.cors.allows_origin(origin) => {
+            let message = format!(
+                "Pages of {origin} may not call this gateway. Add the origin to client.allowed_origins in config.json."
+            );
+            Err(ApiError::client(403, "origin_not_allowed", message))
+        }
+        _ => Ok(()),
+    }
+}

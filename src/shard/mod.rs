@@ -1,0 +1,55 @@
+//! One core: its sockets, and the life of each request. Everything here belongs to one thread; what
+//! comes from others comes through the inbox.
+
+mod connection;
+mod exchange;
+mod inbox;
+mod listener;
+mod models;
+mod names;
+pub mod net;
+mod pool;
+mod relay;
+mod respond;
+mod socket;
+mod state;
+mod timer;
+mod tls;
+mod tunnel;
+mod upstream;
+
+use std::{io, net::TcpListener, rc::Rc, sync::Arc};
+
+use self::{net::Net, state::ShardState};
+use crate::{
+    bus::{ShardLinks, ToControl, ToShard},
+    config::Snapshot,
+};
+
+/// What a shard is started with.
+#[derive(Debug)]
+pub struct Start {
+    /// Position among the links.
+    pub number: usize,
+    /// Listening sockets, one for each address.
+    pub sockets: Vec<TcpListener>,
+    /// The configuration.
+    pub snapshot: Arc<Snapshot>,
+    /// All shards.
+    pub links: ShardLinks,
+    /// What the others tell this one.
+    pub inbox: flume::Receiver<ToShard>,
+    /// What this one tells control.
+    pub control: flume::Sender<ToControl>,
+}
+
+/// Serves until told to drain and the last request has ended.
+pub async fn run<N: Net>(net: N, start: Start) -> io::Result<()> {
+    let state = ShardState::new(net.clone(), start.number, start.snapshot, start.links, start.control);
+    let state = Rc::new(state);
+    let listeners = listener::start(&state, start.sockets)?;
+    let upkeep = net.spawn(state::upkeep(state.clone()));
+    inbox::serve(&state, start.inbox, listeners).await;
+    drop(upkeep);
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! The engine over epoll: a tokio runtime of one thread.
+
+use std::{
+    future::Future,
+    io::{self, IoSlice},
+    net::{SocketAddr, TcpListener, TcpStream},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use futures_lite::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+
+use super::Net;
+
+/// The engine of one thread.
+#[derive(Clone, Debug)]
+pub struct Epoll;
+
+/// A connection.
+#[derive(Debug)]
+pub struct Stream(tokio::net::TcpStream);
+
+/// A running task; dropping it cancels the task.
+#[derive(Debug)]
+pub struct Task(tokio::task::JoinHandle<()>);
+
+/// Runs a shard on this thread until it ends.
+pub fn run<F: Future<Output = io::Result<()>>>(shard: impl FnOnce(Epoll) -> F) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    tokio::task::LocalSet::new().block_on(&runtime, shard(Epoll))
+}
+
+impl Net for Epoll {
+    type Listener = Rc<tokio::net::TcpListener>;
+    type Stream = Stream;
+    type Sleep = Pin<Box<tokio::time::Sleep>>;
+    type Task = Task;
+
+    fn listen(&self, socket: TcpListener) -> io::Result<Self::Listener> {
+        socket.set_nonblocking(true)?;
+        tokio::net::TcpListener::from_std(socket).map(Rc::new)
+    }
+
+    async fn accept(&self, listener: &Self::Listener) -> io::Result<Stream> {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        Ok(Stream(stream))
+    }
+
+    async fn connect(&self, address: SocketAddr) -> io::Result<Stream> {
+        let stream = tokio::net::TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Stream(stream))
+    }
+
+    fn adopt(&self, socket: TcpStream) -> io::Result<Stream> {
+        socket.set_nonblocking(true)?;
+        tokio::net::TcpStream::from_std(socket).map(Stream)
+    }
+
+    fn release(&self, stream: Stream) -> io::Result<TcpStream> {
+        stream.0.into_std()
+    }
+
+    fn sleep(&self, time: Duration) -> Self::Sleep {
+        Box::pin(tokio::time::sleep(time))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the engine is where the clock is read")]
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn spawn(&self, future: impl Future<Output = ()> + 'static) -> Task {
+        Task(tokio::task::spawn_local(future))
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        let read = Pin::new(&mut self.get_mut().0).poll_read(cx, &mut buffer);
+        read.map_ok(|()| buffer.filled().len())
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().0).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().0).poll_write_vectored(cx, parts)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,55 @@
+//! What a shard needs of an operating system: sockets, time and tasks, behind one trait.
+
+pub mod epoll;
+pub mod glommio;
+mod ring;
+
+use std::{
+    future::Future,
+    io,
+    net::{SocketAddr, TcpListener, TcpStream},
+    time::{Duration, Instant},
+};
+
+use futures_lite::{AsyncRead, AsyncWrite};
+
+/// One core's I/O engine. Everything it gives belongs to the thread that made it.
+pub trait Net: Clone + 'static {
+    /// A socket that connections arrive at.
+    type Listener: 'static;
+    /// A connection; closed when dropped.
+    type Stream: AsyncRead + AsyncWrite + Unpin + 'static;
+    /// A timer; ends once its time is over.
+    type Sleep: Future<Output = ()> + Unpin + 'static;
+    /// A running task; dropping it cancels the task and closes what it owns.
+    type Task: 'static;
+
+    /// Takes over a bound, listening socket.
+    fn listen(&self, socket: TcpListener) -> io::Result<Self::Listener>;
+
+    /// Waits for a connection.
+    fn accept(&self, listener: &Self::Listener) -> impl Future<Output = io::Result<Self::Stream>>;
+
+    /// Opens a connection.
+    fn connect(&self, address: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>>;
+
+    /// Takes over a connection that another shard accepted.
+    fn adopt(&self, socket: TcpStream) -> io::Result<Self::Stream>;
+
+    /// Gives a connection away, to another shard; nothing may have been read from it.
+    fn release(&self, stream: Self::Stream) -> io::Result<TcpStream>;
+
+    /// A timer.
+    fn sleep(&self, time: Duration) -> Self::Sleep;
+
+    /// The clock.
+    fn now(&self) -> Instant;
+
+    /// Starts a task on this core.
+    fn spawn(&self, future: impl Future<Output = ()> + 'static) -> Self::Task;
+}
+
+/// Whether this machine lets us use io_uring, and if not, why and what to do.
+pub fn probe_io_uring() -> Result<(), String> {
+    ring::probe()
+}

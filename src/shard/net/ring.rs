@@ -1,0 +1,86 @@
+//! How rings are made. glommio asks for a ring with no flags, so that each completion interrupts the
+//! running thread; `build.rs` routes its call through here, where the flags are added. `unsafe` because
+//! the call is C's, and takes a pointer.
+#![expect(unsafe_code, reason = "stands in for a C function")]
+
+use std::{ffi::c_int, ffi::c_uint, io};
+
+/// Words of `struct io_uring_params` (linux/io_uring.h).
+const PARAMS_WORDS: usize = 30;
+/// The word that holds the flags.
+const FLAGS: usize = 2;
+const IORING_SETUP_IOPOLL: u32 = 1;
+/// COOP_TASKRUN, TASKRUN_FLAG and SINGLE_ISSUER, then less for older kernels. Never DEFER_TASKRUN:
+/// glommio 0.9 livelocks with it.
+const FLAGS_TRIED: [u32; 4] = [0x1300, 0x300, 0x100, 0];
+/// glommio's `make()` fails below this soft limit, even for root.
+const MEMLOCK_BYTES_MIN: u64 = 512 * 1024;
+
+/// liburing's call, with better flags where the kernel knows them.
+///
+/// # Safety
+/// `params` points to a whole `struct io_uring_params`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap___sys_io_uring_setup(entries: c_uint, params: *mut [u32; PARAMS_WORDS]) -> c_int {
+    // SAFETY: promised by the caller.
+    let asked = unsafe { *params };
+    let is_polled = asked[FLAGS] & IORING_SETUP_IOPOLL != 0;
+    let tried = if is_polled { &FLAGS_TRIED[3..] } else { &FLAGS_TRIED[..] };
+    let mut made = -libc::EINVAL;
+    for flags in tried {
+        // SAFETY: as above.
+        unsafe {
+            *params = asked;
+            (*params)[FLAGS] |= flags;
+        }
+        made = setup(entries, params);
+        if made != -libc::EINVAL {
+            break;
+        }
+    }
+    made
+}
+
+/// Whether a ring can be made here, and if not, why and what to do.
+pub(super) fn probe() -> Result<(), String> {
+    let mut params = [0; PARAMS_WORDS];
+    let made = setup(8, &raw mut params);
+    if made < 0 {
+        let error = io::Error::from_raw_os_error(-made);
+        return Err(format!(
+            "io_uring is denied here ({error}). Containers block it by default: allow io_uring_setup, \
+             io_uring_enter and io_uring_register in the seccomp profile, and set the sysctl \
+             kernel.io_uring_disabled to 0"
+        ));
+    }
+    // SAFETY: the descriptor was just made and is nobody else's.
+    unsafe { libc::close(made) };
+    raise_memlock()
+}
+
+/// liburing's calling convention: minus the error number instead of -1.
+fn setup(entries: c_uint, params: *mut [u32; PARAMS_WORDS]) -> c_int {
+    // SAFETY: the kernel reads and writes one whole `struct io_uring_params`.
+    let made = unsafe { libc::syscall(libc::SYS_io_uring_setup, entries, params) };
+    if made < 0 { -io::Error::last_os_error().raw_os_error().unwrap_or(libc::EINVAL) } else { made as c_int }
+}
+
+/// Raises the soft limit of locked memory to the hard one, and says so if that is too little.
+fn raise_memlock() -> Result<(), String> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both calls only read or write `limit`.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut limit) != 0 {
+            return Ok(());
+        }
+        limit.rlim_cur = limit.rlim_max;
+        libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit);
+    }
+    if limit.rlim_cur < MEMLOCK_BYTES_MIN {
+        let found = limit.rlim_cur / 1024;
+        return Err(format!(
+            "io_uring needs 512 KiB of locked memory, the limit is {found} KiB: raise `ulimit -l`"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,268 @@
+//! The response on its way back: bytes as they come, events whole, at the pace of the client.
+
+use std::{io::Write, time::Instant};
+
+use super::{
+    connection::{Client, Ending, Tally},
+    net::Net,
+    respond,
+    state::ShardState,
+    upstream::{Break, Target, Upstream},
+};
+use crate::{
+    config::limits::{EVENT_HELD_BYTES_MAX, REFUSAL_BYTES_MAX, WINDOW_BYTES_MAX},
+    dialect::{CompletionTap, openai_chat},
+    http::{EventBoundary, Framing, RequestHead, chunk_head, response_line},
+    ir::ApiError,
+    provider, route,
+};
+
+/// What is decided before the first byte goes to the client.
+pub(super) struct Commit<'t, 's> {
+    pub(super) target: &'t Target<'s>,
+    /// Whether the response is passed on without a look at what it is.
+    pub(super) is_unread: bool,
+    /// Sees whether a stream comes to its own end.
+    pub(super) tap: Option<CompletionTap>,
+    /// Header lines for browsers.
+    pub(super) cors: String,
+}
+
+/// How a response is passed on.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Kind {
+    /// Up to the last whole event.
+    Events,
+    /// Whole, where it is short, so that one which breaks can still be refused.
+    Document,
+    /// As it comes.
+    Bytes,
+}
+
+/// The response as the client gets it.
+struct Outlet {
+    /// Sent together with the first content.
+    head: Vec<u8>,
+    framing: Framing,
+}
+
+/// Passes a response on; true where the client's connection may serve another request.
+pub(super) async fn relay<N: Net>(
+    shard: &ShardState<N>,
+    mut upstream: Upstream<'_, N>,
+    client: &Client<N>,
+    head: &RequestHead,
+    tally: &Tally<'_, N>,
+    mut commit: Commit<'_, '_>,
+) -> Result<bool, Ending> {
+    let account = commit.target.account;
+    let is_our_key_refused = matches!(upstream.head.status, 401..=403) && !commit.target.is_direct;
+    let kind = kind(&upstream, &commit, is_our_key_refused);
+    let mut boundary = EventBoundary::default();
+    let mut is_done = upstream.is_done();
+
+    // Before the commit: what breaks here is an error with a status of its own.
+    let mut complete = 0;
+    while !is_done && kind != Kind::Bytes && complete == 0 && upstream.content.len() < WINDOW_BYTES_MAX {
+        let before = upstream.content.len();
+        let read = upstream.read(shard, &client.timer, upstream.deadline).await;
+        is_done = read.map_err(|broken| broken.into_ending(commit.target, account.request_time_max))?;
+        if kind == Kind::Events {
+            complete = ended(&mut boundary, &upstream.content, before, complete);
+        }
+    }
+    if is_our_key_refused && is_done && upstream.content.len() <= REFUSAL_BYTES_MAX {
+        provider::mask(&mut upstream.content, &commit.target.key.secret);
+    }
+
+    let is_persistent =
+        respond::may_persist(shard, head) && upstream.rest.is_none() && !upstream.is_request_cut;
+    let mut outlet = Outlet::new(&upstream, head, tally, &commit, is_done, is_our_key_refused, is_persistent);
+    let is_persistent = is_persistent && outlet.framing != Framing::UntilClose;
+    tally.answered(upstream.head.status);
+
+    // After the commit: there is only one way to go, and a break shows as one.
+    let mut is_mid_event = false;
+    let broken = loop {
+        let mut ready = match kind {
+            Kind::Events if !is_done => complete,
+            _ => upstream.content.len(),
+        };
+        if kind == Kind::Events && !is_done && upstream.content.len() - ready > EVENT_HELD_BYTES_MAX {
+            ready = upstream.content.len();
+            is_mid_event = true;
+        } else if ready > 0 && !is_done {
+            is_mid_event = false;
+        }
+        if let Some(tap) = &mut commit.tap {
+            tap.push(&upstream.content[..ready]);
+        }
+        let is_cut_short = is_done && kind == Kind::Events && is_truncated(&upstream, &commit);
+        if is_cut_short {
+            break Break::Closed;
+        }
+        outlet.pass(shard, client, &upstream.content[..ready], is_done).await?;
+        upstream.content.drain(..ready);
+        if is_done {
+            let is_upload_whole = upstream.rest.is_none() && !upstream.is_request_cut;
+            upstream.release(shard);
+            return Ok(is_persistent && is_upload_whole);
+        }
+        let before = upstream.content.len();
+        match upstream
+            .read(shard, &client.timer, deadline(shard, &upstream, kind, account.stream_idle_max))
+            .await
+        {
+            Ok(done) => is_done = done,
+            Err(broken) => break broken,
+        }
+        complete = ended(&mut boundary, &upstream.content, before, 0);
+    };
+    if kind != Kind::Events || is_mid_event || matches!(broken, Break::Client(_)) {
+        return Err(Ending::Cut);
+    }
+    // Whole events only have gone out, so that this one is read as one.
+    let mut event = Vec::new();
+    openai_chat::encode_stream_error(&stream_error(broken, commit.target), &mut event);
+    outlet.pass(shard, client, &event, true).await?;
+    Ok(false)
+}
+
+fn kind<N: Net>(upstream: &Upstream<'_, N>, commit: &Commit<'_, '_>, is_our_key_refused: bool) -> Kind {
+    let content_type = upstream.head.fields.text("content-type").unwrap_or_default();
+    if upstream.head.is_event_stream() && !upstream.is_encoded() {
+        Kind::Events
+    } else if is_our_key_refused || !commit.is_unread && content_type.contains("json") {
+        Kind::Document
+    } else {
+        Kind::Bytes
+    }
+}
+
+/// Length of the front of `content` that ends in a whole event; the boundary has seen the bytes before
+/// `seen`, and found `known`.
+fn ended(boundary: &mut EventBoundary, content: &[u8], seen: usize, known: usize) -> usize {
+    match boundary.scan(&content[seen..]) {
+        0 => known,
+        length => seen + length,
+    }
+}
+
+/// Whether a stream of a dialect with an end signal came without it.
+fn is_truncated<N: Net>(upstream: &Upstream<'_, N>, commit: &Commit<'_, '_>) -> bool {
+    upstream.head.status == 200 && commit.tap.is_some_and(|tap| !tap.is_complete())
+}
+
+/// A document has the attempt's time in all; what flows has its time for each silence.
+fn deadline<N: Net>(
+    shard: &ShardState<N>,
+    upstream: &Upstream<'_, N>,
+    kind: Kind,
+    idle_max: std::time::Duration,
+) -> Instant {
+    if kind == Kind::Document { upstream.deadline } else { shard.net.now() + idle_max }
+}
+
+fn stream_error(broken: Break, target: &Target<'_>) -> ApiError {
+    let name = &target.account.name;
+    let (code, what) = match broken {
+        Break::Elapsed => ("upstream_timeout", "fell silent".to_owned()),
+        Break::Protocol(what) => ("upstream_protocol_error", format!("broke the protocol ({what})")),
+        Break::Closed | Break::Client(_) => {
+            ("upstream_connection_error", "ended the stream too early".to_owned())
+        }
+    };
+    ApiError::provider(
+        502,
+        code,
+        format!("The provider `{name}` {what}. What has come so far is incomplete."),
+    )
+}
+
+impl Outlet {
+    fn new<N: Net>(
+        upstream: &Upstream<'_, N>,
+        head: &RequestHead,
+        tally: &Tally<'_, N>,
+        commit: &Commit<'_, '_>,
+        is_done: bool,
+        is_our_key_refused: bool,
+        is_persistent: bool,
+    ) -> Self {
+        let framing = match upstream.head.framing {
+            Framing::Chunked | Framing::UntilClose if is_done => {
+                Framing::Length(upstream.content.len() as u64)
+            }
+            Framing::Chunked | Framing::UntilClose if head.minor_version == 0 => Framing::UntilClose,
+            Framing::Chunked | Framing::UntilClose => Framing::Chunked,
+            other => other,
+        };
+        let mut out = Vec::with_capacity(1024);
+        response_line(1, upstream.head.status, &upstream.head.reason, &mut out);
+        route::add_response_fields(&upstream.head.fields, !commit.cors.is_empty(), &mut out);
+        add_own_fields(commit.target, &tally.request_id, &mut out);
+        if is_our_key_refused {
+            out.extend_from_slice(b"x-bifrost-error-source: upstream-credentials\r\n");
+        }
+        out.extend_from_slice(commit.cors.as_bytes());
+        match framing {
+            // Writing to a vector cannot fail.
+            Framing::Length(length) => drop(write!(out, "Content-Length: {length}\r\n")),
+            Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+            Framing::Empty if upstream.head.status != 204 => {
+                for length in upstream.head.fields.all("content-length") {
+                    drop(write!(out, "Content-Length: {}\r\n", String::from_utf8_lossy(length)));
+                }
+            }
+            Framing::Empty | Framing::UntilClose => {}
+        }
+        let is_persistent = is_persistent && framing != Framing::UntilClose;
+        out.extend_from_slice(respond::connection_line(head, is_persistent).as_bytes());
+        out.extend_from_slice(b"\r\n");
+        Self { head: out, framing }
+    }
+
+    /// Sends content, behind the head where that has not gone out yet.
+    async fn pass<N: Net>(
+        &mut self,
+        shard: &ShardState<N>,
+        client: &Client<N>,
+        content: &[u8],
+        is_last: bool,
+    ) -> Result<(), Ending> {
+        let head = std::mem::take(&mut self.head);
+        if self.framing != Framing::Chunked {
+            return client.send(shard, [&head, content]).await;
+        }
+        let end: &[u8] = if is_last { b"0\r\n\r\n" } else { b"" };
+        if content.is_empty() {
+            return client.send(shard, [&head, end]).await;
+        }
+        let size = chunk_head(content.len());
+        client.send(shard, [&head, size.as_bytes(), content, b"\r\n", end]).await
+    }
+}
+
+/// Who served the request, in header fields of ours.
+fn add_own_fields(target: &Target<'_>, request_id: &str, out: &mut Vec<u8>) {
+    let mut field = |name: &str, value: &str| {
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b": ");
+        // A model's name may hold what no header field may.
+        for byte in value.bytes() {
+            match byte {
+                0x21..=0x7e if byte != b'%' => out.push(byte),
+                _ => drop(write!(out, "%{byte:02X}")),
+            }
+        }
+        out.extend_from_slice(b"\r\n");
+    };
+    field("x-bifrost-request-id", request_id);
+    field("x-bifrost-provider", &target.account.name);
+    if let Some(model) = &target.original_model {
+        field("x-bifrost-original-model", model);
+    }
+    if let Some(model) = &target.resolved_model {
+        field("x-bifrost-resolved-model", model);
+    }
+}

@@ -1,0 +1,197 @@
+//! What the gateway itself answers: refusals, its state, its counters, and browsers' questions.
+
+use std::time::Duration;
+
+use super::{
+    connection::{Client, Ending, Tally},
+    models,
+    net::Net,
+    state::ShardState,
+};
+use crate::{
+    bus::ToControl,
+    config::Snapshot,
+    dialect::{json::document::json, openai_chat},
+    http::{RequestHead, reason, response_line},
+    ir::ApiError,
+    route::Mount,
+};
+
+const JSON: &str = "application/json";
+/// Time for all shards to say what they have counted.
+const SCRAPE_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// A whole answer.
+struct Answer<'a> {
+    status: u16,
+    content_type: &'a str,
+    /// Further header lines, each with its end.
+    lines: String,
+    body: &'a [u8],
+}
+
+/// Answers with an error, in the client's dialect; false where the client has gone.
+pub(super) async fn refuse<N: Net>(
+    shard: &ShardState<N>,
+    client: &Client<N>,
+    head: &RequestHead,
+    tally: &Tally<'_, N>,
+    error: &ApiError,
+    is_persistent: bool,
+) -> bool {
+    let mut body = Vec::new();
+    openai_chat::encode_error(error, &mut body);
+    let mut lines = cors_lines(&shard.snapshot(), head);
+    if error.status == 405 {
+        lines.push_str("Allow: GET, HEAD, OPTIONS\r\n");
+    }
+    let answer = Answer { status: error.status, content_type: JSON, lines, body: &body };
+    send(shard, client, head, tally, &answer, is_persistent).await.is_ok()
+}
+
+/// `GET /health`: what this shard knows of itself.
+pub(super) async fn health<N: Net>(
+    shard: &ShardState<N>,
+    client: &Client<N>,
+    head: &RequestHead,
+    tally: &Tally<'_, N>,
+) -> Result<bool, Ending> {
+    let snapshot = shard.snapshot();
+    let ailment = shard.ailment();
+    let accounts = snapshot.routes.accounts();
+    let providers: Vec<_> = accounts.iter().map(|account| account.name.as_str()).collect();
+    let mut document = json!({
+        "status": ailment.map_or("ok", |_| "unavailable"),
+        "version": env!("CARGO_PKG_VERSION"),
+        "providers": providers,
+    });
+    if let Some(ailment) = ailment {
+        document["reason"] = ailment.into();
+    }
+    if accounts.is_empty() {
+        document["hint"] =
+            "no provider is configured: set OPENAI_API_KEY or write a config.json, then start the \
+            gateway again; `bifrost demo` needs no key"
+                .into();
+    }
+    let body = document.to_string();
+    let status = if ailment.is_some() { 503 } else { 200 };
+    let lines = cors_lines(&snapshot, head);
+    let answer = Answer { status, content_type: JSON, lines, body: body.as_bytes() };
+    send(shard, client, head, tally, &answer, may_persist(shard, head)).await
+}
+
+/// `GET /metrics`: what all shards have counted, rendered by control.
+pub(super) async fn metrics<N: Net>(
+    shard: &ShardState<N>,
+    client: &Client<N>,
+    head: &RequestHead,
+    tally: &Tally<'_, N>,
+) -> Result<bool, Ending> {
+    let (reply, answer) = flume::bounded(1);
+    let unavailable =
+        || ApiError::gateway(503, "overloaded", "The counters cannot be read now. Try again in a moment.");
+    shard.control.try_send(ToControl::Scrape(reply)).map_err(|_| unavailable())?;
+    let deadline = shard.net.now() + SCRAPE_TIME_MAX;
+    let Ok(Ok(text)) = client.timer.limit(deadline, answer.recv_async()).await else {
+        return Err(unavailable().into());
+    };
+    let answer = Answer {
+        status: 200,
+        content_type: "text/plain; version=0.0.4; charset=utf-8",
+        lines: String::new(),
+        body: text.as_bytes(),
+    };
+    send(shard, client, head, tally, &answer, may_persist(shard, head)).await
+}
+
+/// `GET /v1/models`: the models of all providers.
+pub(super) async fn models<N: Net>(
+    shard: &ShardState<N>,
+    client: &Client<N>,
+    head: &RequestHead,
+    tally: &Tally<'_, N>,
+) -> Result<bool, Ending> {
+    let snapshot = shard.snapshot();
+    if snapshot.routes.accounts().is_empty() {
+        snapshot.routes.default(Mount::V1)?;
+    }
+    let body = models::merged(shard, &snapshot).await;
+    let lines = cors_lines(&snapshot, head);
+    let answer = Answer { status: 200, content_type: JSON, lines, body: body.as_bytes() };
+    send(shard, client, head, tally, &answer, may_persist(shard, head)).await
+}
+
+/// A browser asks before it calls (Fetch standard, "CORS preflight").
+pub(super) async fn preflight<N: Net>(
+    shard: &ShardState<N>,
+    client: &Client<N>,
+    head: &RequestHead,
+    tally: &Tally<'_, N>,
+) -> Result<bool, Ending> {
+    let snapshot = shard.snapshot();
+    let mut lines = cors_lines(&snapshot, head);
+    let asked = head.fields.text("access-control-request-headers").unwrap_or_default();
+    let headers = snapshot.cors.allowed_headers(asked);
+    lines.push_str("Access-Control-Allow-Methods: GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS\r\n");
+    if !headers.is_empty() {
+        lines.push_str(&format!("Access-Control-Allow-Headers: {headers}\r\n"));
+    }
+    lines.push_str("Access-Control-Max-Age: 86400\r\n");
+    let answer = Answer { status: 204, content_type: "", lines, body: b"" };
+    send(shard, client, head, tally, &answer, may_persist(shard, head)).await
+}
+
+/// Header lines that let the page of an allowed origin read an answer.
+pub(super) fn cors_lines(snapshot: &Snapshot, head: &RequestHead) -> String {
+    match head.fields.text("origin") {
+        Some(origin) if snapshot.cors.allows_origin(origin) => format!(
+            "Access-Control-Allow-Origin: {origin}\r\nAccess-Control-Expose-Headers: *\r\nVary: Origin\r\n"
+        ),
+        _ => String::new(),
+    }
+}
+
+/// Whether the client's connection may serve another request.
+pub(super) fn may_persist<N: Net>(shard: &ShardState<N>, head: &RequestHead) -> bool {
+    head.is_persistent && !shard.is_draining.get()
+}
+
+/// The header line that says whether the connection stays, where that is not understood by itself.
+pub(super) fn connection_line(head: &RequestHead, is_persistent: bool) -> &'static str {
+    match (is_persistent, head.minor_version) {
+        (false, _) => "Connection: close\r\n",
+        (true, 0) => "Connection: keep-alive\r\n",
+        (true, _) => "",
+    }
+}
+
+async fn send<N: Net>(
+    shard: &ShardState<N>,
+    client: &Client<N>,
+    head: &RequestHead,
+    tally: &Tally<'_, N>,
+    answer: &Answer<'_>,
+    is_persistent: bool,
+) -> Result<bool, Ending> {
+    tally.answered(answer.status);
+    let mut out = Vec::with_capacity(512 + answer.body.len());
+    response_line(1, answer.status, reason(answer.status), &mut out);
+    let mut text = format!("x-bifrost-request-id: {}\r\n", tally.request_id);
+    if answer.status != 204 {
+        text.push_str(&format!(
+            "Content-Type: {}\r\nContent-Length: {}\r\n",
+            answer.content_type,
+            answer.body.len()
+        ));
+    }
+    text.push_str(&answer.lines);
+    text.push_str(connection_line(head, is_persistent));
+    text.push_str("\r\n");
+    out.extend_from_slice(text.as_bytes());
+    if head.method() != "HEAD" {
+        out.extend_from_slice(answer.body);
+    }
+    client.send(shard, [&out]).await?;
+    Ok(is_persistent)
+}

@@ -1,0 +1,210 @@
+//! What one core owns, and its regular chores.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{models::ModelLists, names::Names, net::Net, pool::Pool, socket::Scratch, tls::Connectors};
+use crate::{
+    bus::{ShardLinks, ToControl},
+    config::{
+        Snapshot,
+        limits::{CONTROL_SILENCE_MAX, HELD_BYTES_MAX, RECEIVE_BYTES},
+    },
+    ir::ApiError,
+    metrics::Counters,
+};
+
+/// Everything of one core.
+pub(super) struct ShardState<N: Net> {
+    pub(super) net: N,
+    pub(super) number: usize,
+    pub(super) links: ShardLinks,
+    pub(super) control: flume::Sender<ToControl>,
+    pub(super) pool: Pool<N>,
+    pub(super) tls: Connectors,
+    pub(super) names: Names,
+    pub(super) model_lists: ModelLists,
+    pub(super) scratch: Scratch,
+    pub(super) counters: RefCell<Counters>,
+    pub(super) rng: RefCell<fastrand::Rng>,
+    pub(super) clients: Clients<N>,
+    pub(super) is_draining: Cell<bool>,
+    /// When control was last heard.
+    pub(super) heard_control: Cell<Instant>,
+    #[expect(
+        clippy::redundant_allocation,
+        reason = "requests count their uses per core, not in a shared line"
+    )]
+    snapshot: RefCell<Rc<Arc<Snapshot>>>,
+    held_bytes: Cell<usize>,
+}
+
+/// The connections of clients; those that are done are let go by the next one that comes.
+pub(super) struct Clients<N: Net> {
+    served: RefCell<HashMap<u64, Served<N>>>,
+    done: RefCell<Vec<u64>>,
+    next: Cell<u64>,
+}
+
+struct Served<N: Net> {
+    _task: N::Task,
+    presence: Rc<Presence>,
+}
+
+/// What a connection shows of itself.
+#[derive(Default)]
+pub(super) struct Presence {
+    /// Between two requests, with nothing received.
+    pub(super) is_idle: Cell<bool>,
+}
+
+/// Bytes of a held body, counted against the core's bound until dropped.
+pub(super) struct HeldBytes<'a> {
+    total: &'a Cell<usize>,
+    mine: usize,
+}
+
+impl<N: Net> ShardState<N> {
+    pub(super) fn new(
+        net: N,
+        number: usize,
+        snapshot: Arc<Snapshot>,
+        links: ShardLinks,
+        control: flume::Sender<ToControl>,
+    ) -> Self {
+        Self {
+            number,
+            links,
+            control,
+            pool: Pool::default(),
+            tls: Connectors::default(),
+            names: Names::default(),
+            model_lists: ModelLists::default(),
+            scratch: RefCell::new(vec![0; RECEIVE_BYTES].into_boxed_slice()),
+            counters: RefCell::default(),
+            rng: RefCell::new(fastrand::Rng::new()),
+            clients: Clients::default(),
+            is_draining: Cell::new(false),
+            heard_control: Cell::new(net.now()),
+            snapshot: RefCell::new(Rc::new(snapshot)),
+            held_bytes: Cell::new(0),
+            net,
+        }
+    }
+
+    /// The configuration of now; a request keeps the one it began with.
+    #[expect(
+        clippy::redundant_allocation,
+        reason = "requests count their uses per core, not in a shared line"
+    )]
+    pub(super) fn snapshot(&self) -> Rc<Arc<Snapshot>> {
+        self.snapshot.borrow().clone()
+    }
+
+    /// Why this core should get no requests, if so.
+    pub(super) fn ailment(&self) -> Option<&'static str> {
+        let silence = self.net.now().saturating_duration_since(self.heard_control.get());
+        if self.is_draining.get() {
+            Some("draining")
+        } else if silence > CONTROL_SILENCE_MAX {
+            Some("control is silent")
+        } else {
+            None
+        }
+    }
+
+    /// An id for a request: 128 random bits in hexadecimal.
+    pub(super) fn new_id(&self) -> String {
+        format!("{:032x}", self.rng.borrow_mut().u128(..))
+    }
+
+    /// A guard for the bytes of a body that is about to be held.
+    pub(super) fn hold(&self) -> HeldBytes<'_> {
+        HeldBytes { total: &self.held_bytes, mine: 0 }
+    }
+
+    /// What was counted, the gauges read now.
+    pub(super) fn count(&self) -> Counters {
+        let mut counters = self.counters.borrow().clone();
+        counters.client_connections = self.clients.len() as u64;
+        counters.pooled_connections = self.pool.len() as u64;
+        counters
+    }
+}
+
+impl<N: Net> Default for Clients<N> {
+    fn default() -> Self {
+        Self { served: RefCell::default(), done: RefCell::default(), next: Cell::new(0) }
+    }
+}
+
+impl<N: Net> Clients<N> {
+    /// Connections that are being served.
+    pub(super) fn len(&self) -> usize {
+        self.served.borrow().len() - self.done.borrow().len()
+    }
+
+    /// A number for a connection that is about to be served.
+    pub(super) fn next_number(&self) -> u64 {
+        self.next.replace(self.next.get() + 1)
+    }
+
+    /// Keeps the task that serves a connection.
+    pub(super) fn keep(&self, number: u64, task: N::Task, presence: Rc<Presence>) {
+        self.let_go();
+        self.served.borrow_mut().insert(number, Served { _task: task, presence });
+    }
+
+    /// A task says that it is at its end; it must not be dropped while it runs.
+    pub(super) fn end(&self, number: u64) {
+        self.done.borrow_mut().push(number);
+    }
+
+    /// Closes the connections on which nothing is under way.
+    pub(super) fn close_idle(&self) {
+        self.let_go();
+        self.served.borrow_mut().retain(|_, served| !served.presence.is_idle.get());
+    }
+
+    fn let_go(&self) {
+        let done = self.done.take();
+        let mut served = self.served.borrow_mut();
+        for number in done {
+            served.remove(&number);
+        }
+    }
+}
+
+impl HeldBytes<'_> {
+    /// Counts the body's present length; refuses where the core holds too much.
+    pub(super) fn set(&mut self, length: usize) -> Result<(), ApiError> {
+        let others = self.total.get() - self.mine;
+        if others + length > HELD_BYTES_MAX {
+            let message = "The gateway holds too many request bodies at once. Try again in a moment.";
+            return Err(ApiError::gateway(503, "overloaded", message));
+        }
+        self.total.set(others + length);
+        self.mine = length;
+        Ok(())
+    }
+}
+
+impl Drop for HeldBytes<'_> {
+    fn drop(&mut self) {
+        self.total.set(self.total.get() - self.mine);
+    }
+}
+
+/// Chores that need no hurry, once a second.
+pub(super) async fn upkeep<N: Net>(shard: Rc<ShardState<N>>) {
+    loop {
+        shard.net.sleep(Duration::from_secs(1)).await;
+        shard.pool.sweep(shard.net.now());
+        shard.clients.let_go();
+    }
+}

@@ -1,0 +1,160 @@
+//! Request bodies on their way to an upstream: what is held goes at once, the rest as the client sends it.
+
+use std::{
+    borrow::Cow,
+    io::IoSlice,
+    ops::Range,
+    task::{Context, Poll, ready},
+};
+
+use futures_lite::{AsyncRead, AsyncWrite};
+
+use super::{
+    connection::{Client, Ending},
+    net::Net,
+    socket::{Scratch, Socket},
+};
+use crate::http::{Framing, chunk_head};
+
+/// A request's body: the part that is held, in up to three pieces, and whether more is to come.
+pub(super) struct Payload<'a> {
+    /// How the upstream is told its length.
+    pub(super) framing: Framing,
+    /// Whether the client has not sent all of it.
+    pub(super) has_rest: bool,
+    pieces: [Cow<'a, [u8]>; 3],
+}
+
+/// Bytes that stand in a body instead of others.
+pub(super) struct Splice {
+    pub(super) at: Range<usize>,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// The part of a body that is still with the client.
+pub(super) struct Rest<'a, N: Net> {
+    client: &'a Client<N>,
+    is_chunked: bool,
+    is_read: bool,
+    /// What has been read and not been sent, framed.
+    buffer: Vec<u8>,
+    sent: usize,
+    /// Bytes that have come from the client.
+    moved: u64,
+}
+
+/// Why the rest of a body cannot be passed on.
+pub(super) enum Stuck {
+    /// The client's fault, or its end.
+    Client(Ending),
+    /// The upstream takes no more; it may still answer.
+    Upstream,
+}
+
+impl<'a> Payload<'a> {
+    /// A body as the client framed it, with one range replaced.
+    pub(super) fn new(body: &'a [u8], splice: Option<Splice>, is_whole: bool, framing: Framing) -> Self {
+        let pieces = match splice {
+            None => [Cow::Borrowed(body), Cow::default(), Cow::default()],
+            Some(Splice { at, bytes }) => {
+                [Cow::Borrowed(&body[..at.start]), Cow::Owned(bytes), Cow::Borrowed(&body[at.end..])]
+            }
+        };
+        let held: usize = pieces.iter().map(|piece| piece.len()).sum();
+        let framing = match framing {
+            Framing::Empty => Framing::Empty,
+            _ if is_whole => Framing::Length(held as u64),
+            Framing::Length(length) => Framing::Length(length - body.len() as u64 + held as u64),
+            other => other,
+        };
+        Self { framing, has_rest: !is_whole, pieces }
+    }
+
+    /// No body.
+    pub(super) fn none() -> Self {
+        Self { framing: Framing::Empty, has_rest: false, pieces: Default::default() }
+    }
+
+    /// What is held, framed for the wire; `size_line` lends room for a chunk's size.
+    pub(super) fn framed<'s>(&'s self, size_line: &'s mut Vec<u8>) -> [&'s [u8]; 5] {
+        let held: usize = self.pieces.iter().map(|piece| piece.len()).sum();
+        let [first, second, third] = self.pieces.each_ref().map(|piece| &**piece);
+        size_line.clear();
+        if self.framing != Framing::Chunked || held == 0 {
+            return [first, second, third, b"", b""];
+        }
+        size_line.extend_from_slice(chunk_head(held).as_bytes());
+        [size_line, first, second, third, b"\r\n"]
+    }
+}
+
+impl<'a, N: Net> Rest<'a, N> {
+    pub(super) fn new(client: &'a Client<N>, framing: Framing) -> Self {
+        let is_chunked = framing == Framing::Chunked;
+        Self { client, is_chunked, is_read: false, buffer: Vec::new(), sent: 0, moved: 0 }
+    }
+
+    /// Bytes that have come from the client so far.
+    pub(super) fn moved(&self) -> u64 {
+        self.moved
+    }
+
+    /// Whether everything that came has been sent, so that only the client can go on.
+    pub(super) fn waits_for_client(&self) -> bool {
+        self.sent == self.buffer.len() && !self.is_read
+    }
+
+    /// Moves bytes from the client to the upstream, one buffer at a time, until the body has ended.
+    pub(super) fn poll<S>(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &Scratch,
+        upstream: &Socket<S>,
+    ) -> Poll<Result<(), Stuck>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        loop {
+            if self.sent < self.buffer.len() {
+                let before = self.buffer.len() - self.sent;
+                let mut slices = [IoSlice::new(&self.buffer[self.sent..])];
+                let mut left = &mut slices[..];
+                let sent = upstream.poll_send(cx, &mut left);
+                let unsent: usize = left.iter().map(|slice| slice.len()).sum();
+                self.sent += before - unsent;
+                ready!(sent).map_err(|_| Stuck::Upstream)?;
+                continue;
+            }
+            self.buffer.clear();
+            self.sent = 0;
+            if self.is_read {
+                return Poll::Ready(Ok(()));
+            }
+            let mut content = std::mem::take(&mut self.buffer);
+            let read = self.client.poll_body(cx, scratch, &mut content);
+            self.moved += content.len() as u64;
+            let is_read = match read {
+                Poll::Ready(read) => read.map_err(Stuck::Client)?,
+                Poll::Pending => {
+                    self.buffer = content;
+                    return Poll::Pending;
+                }
+            };
+            self.is_read = is_read;
+            self.buffer = if self.is_chunked { chunked(&content, is_read) } else { content };
+        }
+    }
+}
+
+fn chunked(content: &[u8], is_last: bool) -> Vec<u8> {
+    let mut framed = Vec::with_capacity(content.len() + 32);
+    if !content.is_empty() {
+        framed.extend_from_slice(chunk_head(content.len()).as_bytes());
+        framed.extend_from_slice(content);
+        framed.extend_from_slice(b"\r\n");
+    }
+    if is_last {
+        framed.extend_from_slice(b"0\r\n\r\n");
+    }
+    framed
+}

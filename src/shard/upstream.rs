@@ -1,0 +1,399 @@
+//! One attempt: take a connection, send the request, read the head of the response.
+
+use std::{
+    future::poll_fn,
+    io::{self, IoSlice, Write},
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use super::{
+    connection::{Client, Ending, body_timeout},
+    net::Net,
+    socket::Socket,
+    state::ShardState,
+    timer::Timer,
+    tls::Wire,
+    tunnel::{Payload, Rest, Splice, Stuck},
+};
+use crate::{
+    config::{
+        Snapshot,
+        limits::{CONNECT_TIME_MAX, RESPONSE_HEAD_BYTES_MAX},
+    },
+    dialect::json::{Outline, document},
+    http::{BodyDecoder, BodyError, Framing, HeadError, RequestHead, ResponseHead},
+    ir::ApiError,
+    metrics::UpstreamLabels,
+    provider::{Account, Endpoint, Key},
+    route::{self, Ingress, Operation, query_without_credentials},
+};
+
+/// Who serves a request.
+pub(super) struct Target<'s> {
+    pub(super) snapshot: &'s Snapshot,
+    pub(super) account: &'s Account,
+    pub(super) key: &'s Key,
+    /// Whether the caller's own credentials are sent instead of the key.
+    pub(super) is_direct: bool,
+    /// The model as the client names it.
+    pub(super) original_model: Option<String>,
+    /// The model as the provider names it.
+    pub(super) resolved_model: Option<String>,
+}
+
+/// A request on its way: what is sent before the client's own rest.
+pub(super) struct Outgoing<'a> {
+    pub(super) head: Vec<u8>,
+    pub(super) payload: Payload<'a>,
+    /// Whether the method is `HEAD`.
+    pub(super) is_head: bool,
+    /// Name of the operation, for the metrics.
+    pub(super) label: &'static str,
+}
+
+/// An upstream whose response has begun.
+pub(super) struct Upstream<'a, N: Net> {
+    pub(super) head: ResponseHead,
+    /// What has come of the body, without framing, and has not been passed on.
+    pub(super) content: Vec<u8>,
+    /// The end of the attempt's time.
+    pub(super) deadline: Instant,
+    /// What the client still has to send.
+    pub(super) rest: Option<Rest<'a, N>>,
+    /// Whether the request could not be sent to its end.
+    pub(super) is_request_cut: bool,
+    socket: Socket<Wire<N::Stream>>,
+    endpoint: u64,
+    body: BodyDecoder,
+    received: Vec<u8>,
+}
+
+/// Why a response could not be read.
+pub(super) enum Break {
+    Elapsed,
+    Protocol(String),
+    /// The connection ended, perhaps before a byte of the response.
+    Closed,
+    Client(Ending),
+}
+
+impl Target<'_> {
+    /// What has to change in the body so that the provider sees its own name of the model.
+    pub(super) fn splice(&self, outline: &Outline<'_>, ingress: &Ingress<'_>) -> Option<Splice> {
+        let resolved = self.resolved_model.as_ref().filter(|_| ingress.operation.is_model_call())?;
+        if self.original_model.as_ref() == Some(resolved) {
+            return None;
+        }
+        let bytes = if outline.is_quoted { document::quote(resolved) } else { resolved.clone() };
+        Some(Splice { at: outline.model_at.clone(), bytes: bytes.into_bytes() })
+    }
+
+    /// The head of the request to the provider.
+    pub(super) fn request_head(
+        &self,
+        ingress: &Ingress<'_>,
+        head: &RequestHead,
+        framing: Framing,
+    ) -> Vec<u8> {
+        let mut out = Vec::with_capacity(1024);
+        let model = self.resolved_model.as_deref().filter(|_| ingress.operation == Operation::ModelDetails);
+        let prefix = &self.key.endpoint.path_prefix;
+        out.extend_from_slice(head.method().as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(prefix.as_bytes());
+        match model {
+            Some(model) => out.extend_from_slice(format!("/models/{model}").as_bytes()),
+            None => out.extend_from_slice(ingress.path.as_bytes()),
+        }
+        if let Some(query) = head.query().map(query_without_credentials).filter(|query| !query.is_empty()) {
+            out.push(b'?');
+            out.extend_from_slice(query.as_bytes());
+        }
+        out.extend_from_slice(b" HTTP/1.1\r\nHost: ");
+        out.extend_from_slice(self.key.endpoint.authority.as_bytes());
+        out.extend_from_slice(b"\r\n");
+        route::add_credentials(self.account, self.key, self.is_direct.then_some(head), &mut out);
+        let accepts_any = !ingress.operation.is_model_call();
+        route::add_request_fields(&head.fields, &self.snapshot.headers, self.account, accepts_any, &mut out);
+        match framing {
+            // Writing to a vector cannot fail.
+            Framing::Length(length) => drop(write!(out, "Content-Length: {length}\r\n")),
+            Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+            Framing::Empty | Framing::UntilClose => {}
+        }
+        out.extend_from_slice(b"\r\n");
+        out
+    }
+}
+
+impl<'a, N: Net> Upstream<'a, N> {
+    /// Opens, sends and reads the head of the response. A connection that was kept and turns out to be
+    /// dead before a byte of the response is replaced once, unless the client's rest has begun to flow.
+    pub(super) async fn open(
+        shard: &ShardState<N>,
+        target: &Target<'_>,
+        outgoing: Outgoing<'_>,
+        timer: &Timer<N>,
+        client: Option<&'a Client<N>>,
+    ) -> Result<Self, Ending> {
+        let endpoint = &*target.key.endpoint;
+        let time_max = target.account.request_time_max;
+        let deadline = shard.net.now() + time_max;
+        let mut kept = shard.pool.take(endpoint.id, shard.net.now());
+        let opened = loop {
+            let is_kept = kept.is_some();
+            let wire = match kept.take() {
+                Some(wire) => wire,
+                None => match timer.limit(deadline, connect(shard, endpoint)).await {
+                    Ok(Ok(wire)) => wire,
+                    Ok(Err(error)) => break Err(error.into()),
+                    Err(_) => break Err(timeout(target, time_max).into()),
+                },
+            };
+            let mut upstream = Self::new(wire, endpoint.id, deadline);
+            let rest = client.filter(|_| outgoing.payload.has_rest);
+            upstream.rest = rest.map(|client| Rest::new(client, outgoing.payload.framing));
+            match upstream.converse(shard, &outgoing, timer, time_max).await {
+                Ok(()) => break Ok(upstream),
+                Err(Break::Closed) if is_kept && !upstream.has_begun() => {}
+                Err(broken) => break Err(broken.into_ending(target, time_max)),
+            }
+        };
+        count(shard, target, outgoing.label, opened.as_ref().map_or(0, |upstream| upstream.head.status));
+        opened
+    }
+
+    fn new(wire: Wire<N::Stream>, endpoint: u64, deadline: Instant) -> Self {
+        Self {
+            head: ResponseHead::default(),
+            content: Vec::new(),
+            deadline,
+            rest: None,
+            is_request_cut: false,
+            socket: Socket::new(wire),
+            endpoint,
+            body: BodyDecoder::new(Framing::Empty),
+            received: Vec::new(),
+        }
+    }
+
+    /// Whether anything came, or anything went that cannot be sent again.
+    fn has_begun(&self) -> bool {
+        !self.received.is_empty() || self.rest.as_ref().is_some_and(|rest| rest.moved() > 0)
+    }
+
+    /// Sends the request and reads until the head of the final response is there, both at once: an
+    /// upstream may answer before it has read everything.
+    async fn converse(
+        &mut self,
+        shard: &ShardState<N>,
+        outgoing: &Outgoing<'_>,
+        timer: &Timer<N>,
+        time_max: Duration,
+    ) -> Result<(), Break> {
+        let mut size_line = Vec::new();
+        let [one, two, three, four, five] = outgoing.payload.framed(&mut size_line);
+        let mut slices = [&outgoing.head[..], one, two, three, four, five].map(IoSlice::new);
+        let mut left = &mut slices[..];
+        let mut is_held_sent = false;
+        let mut moved = 0;
+        loop {
+            // While a body flows, each piece has the time that a held request has in all.
+            let is_flowing = outgoing.payload.has_rest;
+            let deadline = if is_flowing { shard.net.now() + time_max } else { self.deadline };
+            let step = poll_fn(|cx| {
+                if !is_held_sent {
+                    match self.socket.poll_send(cx, &mut left) {
+                        Poll::Ready(sent) => {
+                            is_held_sent = true;
+                            self.is_request_cut |= sent.is_err();
+                        }
+                        Poll::Pending => {}
+                    }
+                }
+                if is_held_sent {
+                    self.poll_rest(cx, shard)?;
+                }
+                self.poll_head(cx, shard, outgoing.is_head)
+            });
+            match timer.limit(deadline, step).await {
+                Ok(ended) => return ended,
+                Err(_) => match &self.rest {
+                    Some(rest) if rest.moved() > moved => moved = rest.moved(),
+                    Some(rest) if rest.waits_for_client() => {
+                        return Err(Break::Client(Ending::Refused(body_timeout())));
+                    }
+                    _ => return Err(Break::Elapsed),
+                },
+            }
+        }
+    }
+
+    /// Passes the client's rest on; what the upstream no longer takes is not an error yet.
+    fn poll_rest(&mut self, cx: &mut std::task::Context<'_>, shard: &ShardState<N>) -> Result<(), Break> {
+        let Some(rest) = &mut self.rest else { return Ok(()) };
+        match rest.poll(cx, &shard.scratch, &self.socket) {
+            Poll::Pending => return Ok(()),
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(Stuck::Upstream)) => self.is_request_cut = true,
+            Poll::Ready(Err(Stuck::Client(ending))) => return Err(Break::Client(ending)),
+        }
+        self.rest = None;
+        Ok(())
+    }
+
+    /// Reads the head of the response; interim ones (1xx) are passed over.
+    fn poll_head(
+        &mut self,
+        cx: &mut std::task::Context<'_>,
+        shard: &ShardState<N>,
+        is_head: bool,
+    ) -> Poll<Result<(), Break>> {
+        loop {
+            let length = std::task::ready!(self.socket.poll_receive(cx, &shard.scratch, &mut self.received));
+            if !length.is_ok_and(|length| length > 0) {
+                let what = "the connection ended within the head of the response";
+                let is_silent = self.received.is_empty();
+                return Poll::Ready(Err(if is_silent {
+                    Break::Closed
+                } else {
+                    Break::Protocol(what.to_owned())
+                }));
+            }
+            while !self.received.is_empty()
+                && self.head.take(&mut self.received, is_head).map_err(protocol)?
+            {
+                match self.head.status {
+                    101 => {
+                        return Poll::Ready(Err(Break::Protocol("it switched protocols unasked".to_owned())));
+                    }
+                    100..=199 => {}
+                    _ => {
+                        self.body = BodyDecoder::new(self.head.framing);
+                        return Poll::Ready(Ok(()));
+                    }
+                }
+            }
+            if self.received.len() > RESPONSE_HEAD_BYTES_MAX {
+                return Poll::Ready(Err(Break::Protocol("the head of the response is too large".to_owned())));
+            }
+        }
+    }
+
+    /// Reads more of the body into `content`; true once that was all.
+    pub(super) async fn read(
+        &mut self,
+        shard: &ShardState<N>,
+        timer: &Timer<N>,
+        deadline: Instant,
+    ) -> Result<bool, Break> {
+        let before = self.content.len();
+        let step = poll_fn(|cx| {
+            self.poll_rest(cx, shard)?;
+            loop {
+                let taken = self.body.push(&self.received, &mut self.content).map_err(broken_body)?;
+                self.received.drain(..taken);
+                if self.body.is_done() || self.content.len() > before {
+                    return Poll::Ready(Ok(self.body.is_done()));
+                }
+                let length =
+                    std::task::ready!(self.socket.poll_receive(cx, &shard.scratch, &mut self.received));
+                if !length.is_ok_and(|length| length > 0) {
+                    return Poll::Ready(self.body.close().map(|()| true).map_err(|_| Break::Closed));
+                }
+            }
+        });
+        timer.limit(deadline, step).await.unwrap_or(Err(Break::Elapsed))
+    }
+
+    /// Whether there is nothing to read: a body that is none.
+    pub(super) fn is_done(&self) -> bool {
+        self.body.is_done()
+    }
+
+    /// Whether the body is compressed, so that nothing in it can be recognised.
+    pub(super) fn is_encoded(&self) -> bool {
+        self.head.fields.text("content-encoding").is_some_and(|coding| coding != "identity")
+    }
+
+    /// Keeps the connection for the next request, if both sides are at the end of this one.
+    pub(super) fn release(self, shard: &ShardState<N>) {
+        let is_clean = self.body.is_done() && self.received.is_empty();
+        if is_clean && self.head.is_persistent && self.rest.is_none() && !self.is_request_cut {
+            shard.pool.put(self.endpoint, self.socket.into_inner(), shard.net.now());
+        }
+    }
+}
+
+impl Break {
+    /// What the client is told where nothing has been sent to it.
+    pub(super) fn into_ending(self, target: &Target<'_>, time_max: Duration) -> Ending {
+        let name = &target.account.name;
+        Ending::Refused(match self {
+            Self::Client(ending) => return ending,
+            Self::Elapsed => timeout(target, time_max),
+            Self::Closed => ApiError::provider(
+                502,
+                "upstream_connection_error",
+                format!("The provider `{name}` closed the connection without a whole answer. Try again."),
+            ),
+            Self::Protocol(what) => ApiError::provider(
+                502,
+                "upstream_protocol_error",
+                format!("The provider `{name}` sent something that is not HTTP/1.1: {what}."),
+            ),
+        })
+    }
+}
+
+/// Connects to the first address that answers.
+async fn connect<N: Net>(shard: &ShardState<N>, endpoint: &Endpoint) -> Result<Wire<N::Stream>, ApiError> {
+    let failed = |what: String| {
+        let message =
+            format!("The provider at {endpoint} cannot be reached: {what}. Check base_url and the network.");
+        ApiError::provider(502, "upstream_connection_error", message)
+    };
+    let found = shard.names.resolve(&endpoint.host, endpoint.port, shard.net.now(), &shard.control).await;
+    let addresses = found.map_err(|why| failed(format!("the name does not resolve ({why})")))?;
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    let timer = Timer::new(shard.net.clone());
+    for address in addresses {
+        match timer.limit(shard.net.now() + CONNECT_TIME_MAX, shard.net.connect(address)).await {
+            Ok(Ok(stream)) => {
+                let shaken = shard.tls.connect(endpoint, stream).await;
+                return shaken.map_err(|error| failed(format!("TLS failed ({error})")));
+            }
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::ErrorKind::TimedOut.into(),
+        }
+    }
+    Err(failed(last.to_string()))
+}
+
+fn timeout(target: &Target<'_>, time_max: Duration) -> ApiError {
+    let name = &target.account.name;
+    let message = format!(
+        "The provider `{name}` did not answer within {} s. Raise \
+         providers.{name}.network_config.default_request_timeout_in_seconds in config.json if it needs longer.",
+        time_max.as_secs()
+    );
+    ApiError::provider(504, "upstream_timeout", message)
+}
+
+fn protocol(error: HeadError) -> Break {
+    Break::Protocol(error.to_string())
+}
+
+fn broken_body(error: BodyError) -> Break {
+    Break::Protocol(error.to_string())
+}
+
+fn count<N: Net>(shard: &ShardState<N>, target: &Target<'_>, label: &'static str, status: u16) {
+    shard.counters.borrow_mut().count_upstream(UpstreamLabels {
+        provider: target.account.name.clone(),
+        method: label,
+        key: target.key.name.clone(),
+        status,
+    });
+}

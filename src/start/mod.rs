@@ -1,0 +1,219 @@
+//! From arguments to a running gateway: what is typed, what is configured, then shards and control.
+
+mod arguments;
+mod sockets;
+
+use std::{
+    error::Error,
+    fs, io,
+    io::Write,
+    net::{Ipv4Addr, TcpListener},
+    process::ExitCode,
+    sync::Arc,
+    thread,
+};
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    bus,
+    config::{self, Finding, Rejected, Snapshot, limits::CONTROL_MESSAGES_MAX},
+    control, shard,
+    shard::net,
+};
+use arguments::{Arguments, Command, Engine, LogStyle, variable};
+use sockets::Sockets;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// A shard's thread, to be waited for.
+type Join = Box<dyn FnOnce() -> io::Result<()>>;
+
+/// The whole program; its exit status.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let ended = match arguments.command {
+        Some(Command::Check) => return check(&arguments),
+        Some(Command::Demo) => demo(&arguments),
+        None => gateway(&arguments),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bifrost: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `bifrost`: serves what the configuration, or the environment, describes.
+fn gateway(arguments: &Arguments) -> Outcome {
+    start_log(arguments)?;
+    let (snapshot, warnings) = read_config(arguments)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    if snapshot.routes.accounts().is_empty() {
+        tracing::warn!(
+            "no provider is configured: every call gets an error. Set OPENAI_API_KEY or write a config.json, then \
+             start again; `bifrost demo` needs no key"
+        );
+    }
+    run(arguments, snapshot, None)
+}
+
+/// `bifrost demo`: serves the embedded provider.
+fn demo(arguments: &Arguments) -> Outcome {
+    start_log(arguments)?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let snapshot = config::demo(listener.local_addr()?.port());
+    run(arguments, snapshot, Some(listener))
+}
+
+/// `bifrost check`: tells all mistakes of the configuration.
+fn check(arguments: &Arguments) -> ExitCode {
+    let Some(path) = arguments.config_file() else {
+        println!(
+            "There is no config.json here or in the app directory: providers come from the environment."
+        );
+        return ExitCode::SUCCESS;
+    };
+    let name = path.display();
+    let checked = fs::read_to_string(&path).map(|text| config::check(&text, &variable));
+    let (warnings, mistakes) = match checked {
+        Err(error) => {
+            println!("{name} cannot be read: {error}");
+            return ExitCode::FAILURE;
+        }
+        Ok(Ok((_, warnings))) => (warnings, Vec::new()),
+        Ok(Err(Rejected { mistakes, warnings })) => (warnings, mistakes),
+    };
+    for warning in &warnings {
+        println!("warning: {warning}");
+    }
+    for mistake in &mistakes {
+        println!("mistake: {mistake}");
+    }
+    if mistakes.is_empty() {
+        println!("{name} is well ({} warnings).", warnings.len());
+        ExitCode::SUCCESS
+    } else {
+        println!("{name} has {} mistakes ({} warnings).", mistakes.len(), warnings.len());
+        ExitCode::FAILURE
+    }
+}
+
+fn read_config(arguments: &Arguments) -> Result<(Snapshot, Vec<Finding>), Box<dyn Error>> {
+    let Some(path) = arguments.config_file() else {
+        return Ok((config::from_environment(&variable), Vec::new()));
+    };
+    let name = path.display();
+    let text = fs::read_to_string(&path).map_err(|error| format!("{name} cannot be read: {error}"))?;
+    tracing::info!("configuration: {name}");
+    config::check(&text, &variable).map_err(|rejected| format!("{name} is not usable:\n{rejected}").into())
+}
+
+fn start_log(arguments: &Arguments) -> Outcome {
+    let level = arguments.log_level();
+    let filter =
+        EnvFilter::try_new(&level).map_err(|error| format!("the log level `{level}` is none: {error}"))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    match arguments.log_style() {
+        LogStyle::Json => log.json().init(),
+        LogStyle::Pretty => log.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init(),
+    }
+    Ok(())
+}
+
+fn run(arguments: &Arguments, snapshot: Snapshot, demo: Option<TcpListener>) -> Outcome {
+    let is_uring = choose_engine(arguments.io)?;
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    let count = arguments.shards.map_or_else(|| cores.len().max(1), usize::from);
+    let sockets = Sockets::bind(&arguments.host(), arguments.port()?, count)?;
+    let address = sockets.address;
+    let (links, inboxes) = bus::links(count);
+    let (to_control, messages) = flume::bounded(CONTROL_MESSAGES_MAX);
+    let snapshot = Arc::new(snapshot);
+    let is_demo = demo.is_some();
+
+    let mut shards = Vec::new();
+    for (number, (inbox, sockets)) in inboxes.into_iter().zip(sockets.shards).enumerate() {
+        // More shards than cores are for tests: the kernel places them.
+        let core = cores.get(number).filter(|_| count <= cores.len()).copied();
+        let start = shard::Start {
+            number,
+            sockets,
+            snapshot: snapshot.clone(),
+            links: links.clone(),
+            inbox,
+            control: to_control.clone(),
+        };
+        shards.push(start_shard(is_uring, core, start)?);
+    }
+    // Control ends when the last shard has let go of its sender.
+    drop(to_control);
+    announce(address, count, is_uring, &snapshot, is_demo)?;
+    control::run(control::Start { links, messages, demo })?;
+    for join in shards {
+        join()?;
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn choose_engine(engine: Engine) -> Result<bool, String> {
+    match (engine, net::probe_io_uring()) {
+        (Engine::Epoll, _) => Ok(false),
+        (_, Ok(())) => Ok(true),
+        (Engine::IoUring, Err(why)) => Err(format!("{why}; or use --io epoll")),
+        (Engine::Auto, Err(why)) => {
+            tracing::warn!("{why}. Using epoll instead, which is well too; --io epoll silences this line");
+            Ok(false)
+        }
+    }
+}
+
+fn start_shard(is_uring: bool, core: Option<core_affinity::CoreId>, start: shard::Start) -> io::Result<Join> {
+    if is_uring {
+        let thread = net::glommio::spawn(core.map(|core| core.id), |engine| shard::run(engine, start))?;
+        return Ok(Box::new(move || thread.join().map_err(io::Error::from)?));
+    }
+    let thread = thread::Builder::new().name(format!("shard-{}", start.number)).spawn(move || {
+        if let Some(core) = core {
+            core_affinity::set_for_current(core);
+        }
+        net::epoll::run(|engine| shard::run(engine, start))
+    })?;
+    Ok(Box::new(move || thread.join().map_err(|_| io::Error::other("a shard has panicked"))?))
+}
+
+/// Tells people on stdout where to go, and the log what runs.
+fn announce(
+    address: std::net::SocketAddr,
+    shards: usize,
+    is_uring: bool,
+    snapshot: &Snapshot,
+    is_demo: bool,
+) -> io::Result<()> {
+    let names: Vec<_> = snapshot.routes.accounts().iter().map(|account| account.name.as_str()).collect();
+    let engine = if is_uring { "io_uring" } else { "epoll" };
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        shards,
+        engine,
+        providers = names.join(" "),
+        "serving"
+    );
+    let mut out = io::stdout().lock();
+    writeln!(out, "bifrost is listening on http://{address}")?;
+    if is_demo {
+        writeln!(
+            out,
+            "\nTry it:\n\n  curl -N http://{address}/openai/v1/chat/completions -H 'Content-Type: application/json' \\\n    \
+             -d '{{\"model\": \"demo/echo\", \"stream\": true, \"messages\": [{{\"role\": \"user\", \"content\": \"Hello there, gateway!\"}}]}}'\n\n\
+             or set an OpenAI SDK's base_url to http://{address}/openai\n"
+        )?;
+    }
+    out.flush()
+}

@@ -1,0 +1,264 @@
+//! Connections: kept, replaced, pipelined and closed.
+
+use std::net::TcpListener;
+
+use crate::harness::{
+    CHAT, Engine, Gateway, LAST_CHUNK, STREAM_HEAD, Setup, Signal, Upstream, chat, chunk, get, json_reply,
+    on_both_engines, openai_at, post, reply, streamed_chat,
+};
+
+#[test]
+fn sequential_requests_share_one_upstream_connection() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::answering(|request, peer| {
+            if request.head.target() == "/v1/chat/completions" {
+                peer.send(STREAM_HEAD);
+                peer.send(chunk(b"data: [DONE]\n\n"));
+                peer.send(LAST_CHUNK);
+            } else {
+                peer.send(json_reply("{}"));
+            }
+        });
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        let (mut client, mut other) = (gateway.client(), gateway.client());
+        for _ in 0..3 {
+            client.send(post(CHAT, &streamed_chat("gpt-4o")));
+            assert_eq!(client.response().text(), "data: [DONE]\n\n");
+            client.send(post("/v1/embeddings", &chat("m")));
+            assert_eq!(client.response().text(), "{}");
+            client.send(get("/health"));
+            assert_eq!(client.response().status(), 200, "what came before is over");
+            other.send([get("/v1/files"), get("/health")].concat());
+            assert_eq!(other.response().text(), "{}", "from another client");
+            assert_eq!(other.response().status(), 200);
+        }
+        assert_eq!(upstream.requests().len(), 9);
+        assert_eq!(upstream.connections(), 1);
+    });
+}
+
+#[test]
+fn an_upstream_that_says_close_is_not_asked_on_that_connection_again() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::answering(|_, peer| {
+            peer.send(reply("200 OK", &[("Connection", "close")], b"{}"));
+        });
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        let mut client = gateway.client();
+        for round in 0..3 {
+            client.send(post(CHAT, &chat("gpt-4o")));
+            let answer = client.response();
+            assert_eq!((answer.status(), answer.text().as_str()), (200, "{}"));
+            assert_eq!(upstream.only_request().connection, round);
+        }
+    });
+}
+
+#[test]
+fn a_pooled_connection_that_is_found_dead_is_replaced_without_the_client_noticing() {
+    on_both_engines(|engine| {
+        for is_reset in [false, true] {
+            let upstream = Upstream::answering(move |request, peer| {
+                let is_second = request.body.ends_with(b"second") || request.text().contains("second");
+                if request.connection == 0 && is_second {
+                    if is_reset {
+                        peer.reset();
+                    } else {
+                        peer.close();
+                    }
+                } else {
+                    peer.send(json_reply("{}"));
+                }
+            });
+            let gateway = Gateway::start(engine, &openai_at(&upstream));
+            let mut client = gateway.client();
+            for model in ["first", "second"] {
+                client.send(post(CHAT, &chat(model)));
+                assert_eq!(client.response().text(), "{}");
+            }
+            let seen: Vec<_> =
+                upstream.requests().iter().map(|seen| (seen.connection, seen.text())).collect();
+            assert_eq!(seen, [(0, chat("first")), (0, chat("second")), (1, chat("second"))]);
+        }
+    });
+}
+
+#[test]
+fn a_pooled_connection_that_closed_while_idle_is_not_used() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::answering(|_, peer| {
+            peer.send(json_reply("{}"));
+            peer.close();
+        });
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        for _ in 0..5 {
+            assert_eq!(gateway.call(post(CHAT, &chat("gpt-4o"))).text(), "{}");
+        }
+        assert_eq!(upstream.requests().len(), 5);
+    });
+}
+
+#[test]
+fn a_dead_connection_is_replaced_only_once() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::answering(|request, peer| {
+            if request.text().contains("first") {
+                peer.send(json_reply("{}"));
+            } else {
+                peer.close();
+            }
+        });
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        let mut client = gateway.client();
+        client.send(post(CHAT, &chat("first")));
+        assert_eq!(client.response().status(), 200);
+        client.send(post(CHAT, &chat("second")));
+        client.response().error(502);
+        assert_eq!(upstream.requests().len(), 3);
+        client.send(post(CHAT, &chat("third")));
+        client.response().error(502);
+        assert_eq!(upstream.requests().len(), 1, "a fresh connection is not replaced");
+    });
+}
+
+#[test]
+fn a_pooled_connection_that_closes_after_a_first_byte_is_not_replaced() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::answering(|request, peer| {
+            if request.text().contains("first") {
+                peer.send(json_reply("{}"));
+            } else {
+                peer.send("HTTP/1.1 2");
+                peer.close();
+            }
+        });
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        let mut client = gateway.client();
+        client.send(post(CHAT, &chat("first")));
+        assert_eq!(client.response().status(), 200);
+        client.send(post(CHAT, &chat("second")));
+        client.response().error(502);
+        assert_eq!(upstream.requests().len(), 2);
+    });
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::answering(|request, peer| {
+            peer.send(reply("200 OK", &[], &request.body));
+        });
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        let mut client = gateway.client();
+        let mut pipelined = Vec::new();
+        for number in 0..20 {
+            pipelined.extend(post(CHAT, &chat(&format!("m{number}"))));
+            pipelined.extend(get("/health"));
+        }
+        client.send(pipelined);
+        for number in 0..20 {
+            assert_eq!(client.response().text(), chat(&format!("m{number}")));
+            assert_eq!(client.response().json()["status"], "ok");
+        }
+    });
+}
+
+#[test]
+fn http_1_0_gets_a_body_without_chunks_and_then_the_end() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::answering(|_, peer| {
+            peer.send(STREAM_HEAD);
+            peer.send(chunk(b"data: {}\n\n"));
+            peer.send(chunk(b"data: [DONE]\n\n"));
+            peer.send(LAST_CHUNK);
+        });
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        let body = streamed_chat("gpt-4o");
+        let mut client = gateway.client();
+        client.send(format!("POST {CHAT} HTTP/1.0\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+        let answer = client.response();
+        assert_eq!(answer.text(), "data: {}\n\ndata: [DONE]\n\n");
+        assert!(answer.head.values("transfer-encoding").is_empty(), "{:?}", answer.head);
+        assert!(client.is_closed());
+    });
+}
+
+#[test]
+fn a_client_that_says_close_is_closed_after_its_answer() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::json("{}");
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        let body = chat("gpt-4o");
+        for path in [CHAT, "/health", "/nowhere"] {
+            let mut client = gateway.client();
+            let head = format!("POST {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n");
+            client.send(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()));
+            let answer = client.response();
+            assert!(answer.head.value("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")));
+            assert!(client.is_closed(), "{path}");
+        }
+    });
+}
+
+#[test]
+fn a_refused_request_leaves_the_connection_in_step() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::json("{}");
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        let mut client = gateway.client();
+        for _ in 0..3 {
+            client.send(post(CHAT, "not json"));
+            client.response().error(400);
+            client.send(post("/nowhere", &chat("gpt-4o")));
+            client.response().error(404);
+            client.send(post(CHAT, &chat("gpt-4o")));
+            assert_eq!(client.response().text(), "{}");
+        }
+    });
+}
+
+#[test]
+fn many_clients_are_served_at_the_same_time() {
+    on_both_engines(|engine| {
+        const CLIENTS: usize = 50;
+        let (arrived, go) = (Signal::new(), Signal::new());
+        let (told, gate) = (arrived.clone(), go.clone());
+        let upstream = Upstream::answering(move |request, peer| {
+            told.give(());
+            gate.wait();
+            peer.send(reply("200 OK", &[], &request.body));
+        });
+        let gateway = Setup::new(engine).shards(2).config(&openai_at(&upstream)).start();
+        let mut clients: Vec<_> = (0..CLIENTS).map(|_| gateway.client()).collect();
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.send(post(CHAT, &chat(&format!("m{number}"))));
+        }
+        (0..CLIENTS).for_each(|_| arrived.wait());
+        (0..CLIENTS).for_each(|_| go.give(()));
+        for (number, client) in clients.iter_mut().enumerate() {
+            assert_eq!(client.response().text(), chat(&format!("m{number}")));
+        }
+    });
+}
+
+#[test]
+fn a_second_instance_on_a_taken_port_is_refused_and_says_which_port() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::json("{}");
+        let first = Gateway::start(engine, &openai_at(&upstream));
+        let second_on = |port: u16, engine: Engine| {
+            let setup = Setup::bare(engine).config(&openai_at(&upstream));
+            let ended = setup.arguments(["--host", "127.0.0.1", "--port", &port.to_string()]).run();
+            assert!(ended.code.is_some_and(|code| code != 0), "{ended:?}");
+            assert!(ended.stderr.contains(&port.to_string()), "{ended:?}");
+        };
+        let port = first.address().port();
+        second_on(port, engine);
+        second_on(port, Engine::Epoll);
+        second_on(port, Engine::IoUring);
+        assert_eq!(first.call(get("/health")).status(), 200);
+
+        let foreign = TcpListener::bind("127.0.0.1:0").unwrap();
+        second_on(foreign.local_addr().unwrap().port(), engine);
+    });
+}

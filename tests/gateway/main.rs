@@ -1,0 +1,26 @@
+//! The real binary, spoken to with raw bytes on sockets, on both I/O engines.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first surprise")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the tests stand outside the two worlds: they block and look at the clock"
+)]
+
+mod harness;
+
+mod connection;
+mod cors;
+mod errors;
+mod fidelity;
+mod framing;
+mod headers;
+mod keys;
+mod models;
+mod multipart;
+mod passthrough;
+mod paths;
+mod routing;
+mod running;
+mod settings;
+mod streaming;
+mod tls;

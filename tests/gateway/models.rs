@@ -1,0 +1,121 @@
+//! Lists of models.
+
+use serde_json::{Value, json};
+
+use crate::harness::{
+    Gateway, Response, Upstream, custom_provider_at, get, on_both_engines, openai_at, provider_at,
+    refusing_address, reply,
+};
+
+const LIST: &str = r#"{ "object":"list","data":[ {"id":"gpt-4o","object":"model","created":1715367049,"owned_by":"system","more":1},
+ {"id":"o3","object":"model","created":0,"owned_by":"openai"} ],"odd" : [] }"#;
+
+fn ids(answer: &Response) -> Vec<String> {
+    let list = answer.json();
+    assert_eq!(list["object"], "list", "{list}");
+    let models = list["data"].as_array().unwrap().iter();
+    let mut ids: Vec<String> = models.map(|model| model["id"].as_str().unwrap().to_owned()).collect();
+    ids.sort();
+    ids
+}
+
+fn list_of(id: &str) -> String {
+    json!({ "object": "list", "data": [{ "id": id, "object": "model", "created": 1, "owned_by": "x" }] })
+        .to_string()
+}
+
+#[test]
+fn the_list_under_openai_is_the_one_of_openai() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::json(LIST);
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        for path in ["/openai/v1/models", "/openai/models", "/openai/v1/models/gpt-4o"] {
+            assert_eq!(gateway.call(get(path)).text(), LIST);
+            let seen = upstream.only_request();
+            assert_eq!(
+                seen.head.target(),
+                path.replace("/openai/models", "/openai/v1/models").replace("/openai", "")
+            );
+        }
+    });
+}
+
+#[test]
+fn the_list_under_v1_has_the_models_of_all_providers_with_their_prefix() {
+    on_both_engines(|engine| {
+        let (openai, own) = (Upstream::json(LIST), Upstream::json(&list_of("vendor/llama-3")));
+        let config = json!({ "providers": {
+            "openai": provider_at(&openai.base_url()),
+            "my-llm": custom_provider_at(&own.base_url()),
+        } });
+        let gateway = Gateway::start(engine, &config);
+        let answer = gateway.call(get("/v1/models"));
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+        assert_eq!(ids(&answer), ["my-llm/vendor/llama-3", "openai/gpt-4o", "openai/o3"]);
+        let list = answer.json();
+        let models: &Vec<Value> = list["data"].as_array().unwrap();
+        let gpt = models.iter().find(|model| model["id"] == "openai/gpt-4o").unwrap();
+        assert_eq!((&gpt["object"], &gpt["created"]), (&json!("model"), &json!(1_715_367_049)));
+        assert_eq!(openai.only_request().head.target(), "/v1/models");
+        assert_eq!(own.only_request().key(), "sk-test");
+    });
+}
+
+#[test]
+fn lists_of_the_providers_are_remembered() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::json(LIST);
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        let first = ids(&gateway.call(get("/v1/models")));
+        for _ in 0..3 {
+            assert_eq!(ids(&gateway.call(get("/v1/models"))), first);
+        }
+        assert_eq!(upstream.requests().len(), 1);
+    });
+}
+
+#[test]
+fn only_models_that_a_key_allows_are_listed() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::json(LIST);
+        let mut config = openai_at(&upstream);
+        for (keys, expected) in [
+            (
+                json!([{ "name": "a", "value": "sk-a", "models": ["gpt-4o"], "weight": 1 }]),
+                vec!["openai/gpt-4o"],
+            ),
+            (
+                json!([{ "name": "a", "value": "sk-a", "models": ["*"], "blacklisted_models": ["gpt-4o"], "weight": 1 }]),
+                vec!["openai/o3"],
+            ),
+            (
+                json!([
+                    { "name": "a", "value": "sk-a", "models": ["gpt-4o"], "weight": 1 },
+                    { "name": "b", "value": "sk-b", "models": ["o3"], "weight": 1 },
+                ]),
+                vec!["openai/gpt-4o", "openai/o3"],
+            ),
+        ] {
+            config["providers"]["openai"]["keys"] = keys;
+            let gateway = Gateway::start(engine, &config);
+            assert_eq!(ids(&gateway.call(get("/v1/models"))), expected);
+        }
+    });
+}
+
+#[test]
+fn a_provider_that_cannot_be_asked_is_left_out() {
+    on_both_engines(|engine| {
+        let (dead, _held) = refusing_address();
+        let (alive, failing) = (Upstream::json(LIST), Upstream::bytes(reply("500 No", &[], b"{}")));
+        let nonsense = Upstream::json("not json");
+        let config = json!({ "providers": {
+            "openai": provider_at(&alive.base_url()),
+            "dead": custom_provider_at(&format!("http://{dead}")),
+            "failing": custom_provider_at(&failing.base_url()),
+            "nonsense": custom_provider_at(&nonsense.base_url()),
+        } });
+        let gateway = Gateway::start(engine, &config);
+        assert_eq!(ids(&gateway.call(get("/v1/models"))), ["openai/gpt-4o", "openai/o3"]);
+    });
+}
