@@ -155,7 +155,7 @@ class Upstream {
 
 function suiteConfig(upstreamUrl) {
   const keys = [{ name: "only", value: "env.SUITE_KEY", models: ["*"], weight: 1 }];
-  const impatience = { default_request_timeout_in_seconds: 1, stream_idle_timeout_in_seconds: 1 };
+  const impatience = { default_request_timeout_in_seconds: 1, stream_idle_timeout_in_seconds: 5 };
   const providers = {
     openai: { keys, network_config: { base_url: upstreamUrl } },
     impatient: {

@@ -63,7 +63,7 @@ def suite_gateway(start_gateway, upstream, refused_url):
     keyless = speaks_openai(upstream.url)
     keyless["keys"] = []
     keyless["custom_provider_config"]["is_key_less"] = True
-    impatient = speaks_openai(upstream.url, default_request_timeout_in_seconds=1, stream_idle_timeout_in_seconds=1)
+    impatient = speaks_openai(upstream.url, default_request_timeout_in_seconds=1, stream_idle_timeout_in_seconds=5)
     builtin = speaks_openai(upstream.url)
     del builtin["custom_provider_config"]
     providers = {
