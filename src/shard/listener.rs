@@ -1,6 +1,6 @@
 //! New connections: accepted, counted, and handed to a shard with less to do.
 
-use std::{io, net::TcpListener, rc::Rc, time::Duration};
+use std::{io, rc::Rc, time::Duration};
 
 use super::{
     connection,
@@ -19,10 +19,7 @@ pub(super) struct Listeners<N: Net> {
 }
 
 /// Accepts on every socket until stopped.
-pub(super) fn start<N: Net>(
-    shard: &Rc<ShardState<N>>,
-    sockets: Vec<TcpListener>,
-) -> io::Result<Listeners<N>> {
+pub(super) fn start<N: Net>(shard: &Rc<ShardState<N>>, sockets: Vec<N::Socket>) -> io::Result<Listeners<N>> {
     let listeners =
         sockets.into_iter().map(|socket| shard.net.listen(socket)).collect::<io::Result<Vec<_>>>()?;
     let accept = |listener: &N::Listener| {

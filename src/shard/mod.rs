@@ -18,7 +18,7 @@ mod tls;
 mod tunnel;
 mod upstream;
 
-use std::{io, net::TcpListener, rc::Rc, sync::Arc};
+use std::{io, rc::Rc, sync::Arc};
 
 use self::{net::Net, state::ShardState};
 use crate::{
@@ -27,12 +27,11 @@ use crate::{
 };
 
 /// What a shard is started with.
-#[derive(Debug)]
-pub struct Start {
+pub struct Start<N: Net> {
     /// Position among the links.
     pub number: usize,
     /// Listening sockets, one for each address.
-    pub sockets: Vec<TcpListener>,
+    pub sockets: Vec<N::Socket>,
     /// The configuration.
     pub snapshot: Arc<Snapshot>,
     /// All shards.
@@ -44,7 +43,7 @@ pub struct Start {
 }
 
 /// Serves until told to drain and the last request has ended.
-pub async fn run<N: Net>(net: N, start: Start) -> io::Result<()> {
+pub async fn run<N: Net>(net: N, start: Start<N>) -> io::Result<()> {
     let state = ShardState::new(net.clone(), start.number, start.snapshot, start.links, start.control);
     let state = Rc::new(state);
     let listeners = listener::start(&state, start.sockets)?;

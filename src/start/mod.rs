@@ -20,7 +20,7 @@ use crate::{
     bus,
     config::{self, Finding, Rejected, Snapshot, limits::CONTROL_MESSAGES_MAX},
     control, shard,
-    shard::net,
+    shard::net::{self, epoll::Epoll, glommio::Uring},
 };
 use arguments::{Arguments, Command, Engine, LogStyle, variable};
 use sockets::Sockets;
@@ -141,15 +141,12 @@ fn run(arguments: &Arguments, snapshot: Snapshot, demo: Option<TcpListener>) -> 
     for (number, (inbox, sockets)) in inboxes.into_iter().zip(sockets.shards).enumerate() {
         // More shards than cores are for tests: the kernel places them.
         let core = cores.get(number).filter(|_| count <= cores.len()).copied();
-        let start = shard::Start {
-            number,
-            sockets,
-            snapshot: snapshot.clone(),
-            links: links.clone(),
-            inbox,
-            control: to_control.clone(),
-        };
-        shards.push(start_shard(is_uring, core, start)?);
+        let (links, snapshot, control) = (links.clone(), snapshot.clone(), to_control.clone());
+        shards.push(if is_uring {
+            start_uring(core, shard::Start { number, sockets, snapshot, links, inbox, control })?
+        } else {
+            start_epoll(core, shard::Start { number, sockets, snapshot, links, inbox, control })?
+        });
     }
     // Control ends when the last shard has let go of its sender.
     drop(to_control);
@@ -174,11 +171,12 @@ fn choose_engine(engine: Engine) -> Result<bool, String> {
     }
 }
 
-fn start_shard(is_uring: bool, core: Option<core_affinity::CoreId>, start: shard::Start) -> io::Result<Join> {
-    if is_uring {
-        let thread = net::glommio::spawn(core.map(|core| core.id), |engine| shard::run(engine, start))?;
-        return Ok(Box::new(move || thread.join().map_err(io::Error::from)?));
-    }
+fn start_uring(core: Option<core_affinity::CoreId>, start: shard::Start<Uring>) -> io::Result<Join> {
+    let thread = net::glommio::spawn(core.map(|core| core.id), |engine| shard::run(engine, start))?;
+    Ok(Box::new(move || thread.join().map_err(io::Error::from)?))
+}
+
+fn start_epoll(core: Option<core_affinity::CoreId>, start: shard::Start<Epoll>) -> io::Result<Join> {
     let thread = thread::Builder::new().name(format!("shard-{}", start.number)).spawn(move || {
         if let Some(core) = core {
             core_affinity::set_for_current(core);

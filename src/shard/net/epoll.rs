@@ -35,6 +35,7 @@ pub fn run<F: Future<Output = io::Result<()>>>(shard: impl FnOnce(Epoll) -> F) -
 }
 
 impl Net for Epoll {
+    type Socket = TcpListener;
     type Listener = Rc<tokio::net::TcpListener>;
     type Stream = Stream;
     type Sleep = Pin<Box<tokio::time::Sleep>>;

@@ -70,6 +70,7 @@ pub fn spawn<F: Future<Output = io::Result<()>> + 'static>(
 }
 
 impl Net for Uring {
+    type Socket = TcpListener;
     type Listener = Listener;
     type Stream = Stream;
     type Sleep = Sleep;

@@ -7,7 +7,7 @@ mod ring;
 use std::{
     future::Future,
     io,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     time::{Duration, Instant},
 };
 
@@ -15,6 +15,8 @@ use futures_lite::{AsyncRead, AsyncWrite};
 
 /// One core's I/O engine. Everything it gives belongs to the thread that made it.
 pub trait Net: Clone + 'static {
+    /// What a shard is started with to listen on: a bound, listening socket.
+    type Socket: Send + 'static;
     /// A socket that connections arrive at.
     type Listener: Clone + 'static;
     /// A connection; closed when dropped.
@@ -24,8 +26,8 @@ pub trait Net: Clone + 'static {
     /// A running task; dropping it cancels the task and closes what it owns.
     type Task: 'static;
 
-    /// Takes over a bound, listening socket.
-    fn listen(&self, socket: TcpListener) -> io::Result<Self::Listener>;
+    /// Takes over a socket.
+    fn listen(&self, socket: Self::Socket) -> io::Result<Self::Listener>;
 
     /// Makes a listener accept no more: an accept under way ends with an error. Dropping it instead could
     /// lose the connection that it has just been given.
