@@ -40,7 +40,7 @@ const CRATES: &[(&[&str], &[&str])] = &[
         &["serde_json", "simd_json", "sonic_rs", "serde_json_lenient", "json5", "jsonc_parser", "jiter"],
         &["dialect/json/"],
     ),
-    (&["httparse"], &["http/head.rs"]),
+    (&["httparse"], &["http/head.rs", "http/fields.rs"]),
     (&["tracing", "tracing_subscriber", "log"], WORLDS),
 ];
 

@@ -1,39 +1,54 @@
 //! Whether a stream came to its own end, seen in passing.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 /// Looks at the complete events of a stream that passes verbatim for the dialect's own end signal.
 #[derive(Clone, Copy, Debug)]
 pub struct CompletionTap {
-    signals: &'static [&'static [u8]],
+    signals: &'static LazyLock<Vec<Signal>>,
     is_complete: bool,
 }
 
+/// Something that ends a stream: bytes to look for, and what must stand around them.
+#[derive(Debug)]
+struct Signal {
+    finder: Finder<'static>,
+    around: Around,
+}
+
+/// What tells a signal from content. In a JSON string a quote is escaped and a line end too, so that a bare
+/// quote, or a `data:` that begins a line, cannot be content.
+#[derive(Clone, Copy, Debug)]
+enum Around {
+    /// `data:` at the start of a line comes before it.
+    Data,
+    /// A string comes after it, and not null.
+    StringAfter,
+    /// `"type":` comes before it.
+    TypeBefore,
+}
+
 /// Chat and legacy completions end in `[DONE]`; a finish reason, or an error said in band, will do.
-/// Inside a JSON string a quote is escaped and a line end too: none of these can be content, as long as
-/// `data:` begins a line.
-static CHAT: [&[u8]; 6] = [
-    b"data: [DONE]",
-    b"data:[DONE]",
-    b"\"finish_reason\":\"",
-    b"\"finish_reason\": \"",
-    b"data: {\"error\"",
-    b"data:{\"error\"",
-];
+static CHAT: LazyLock<Vec<Signal>> = LazyLock::new(|| {
+    vec![
+        signal("[DONE]", Around::Data),
+        signal("\"finish_reason\":", Around::StringAfter),
+        signal("{\"error\"", Around::Data),
+    ]
+});
 
 /// Responses end in an event of one of these types.
-static RESPONSES: [&[u8]; 10] = [
-    b"\"type\":\"response.completed\"",
-    b"\"type\": \"response.completed\"",
-    b"\"type\":\"response.incomplete\"",
-    b"\"type\": \"response.incomplete\"",
-    b"\"type\":\"response.failed\"",
-    b"\"type\": \"response.failed\"",
-    b"\"type\":\"error\"",
-    b"\"type\": \"error\"",
-    b"data: {\"error\"",
-    b"data:{\"error\"",
-];
+static RESPONSES: LazyLock<Vec<Signal>> = LazyLock::new(|| {
+    vec![
+        signal("\"response.completed\"", Around::TypeBefore),
+        signal("\"response.incomplete\"", Around::TypeBefore),
+        signal("\"response.failed\"", Around::TypeBefore),
+        signal("\"error\"", Around::TypeBefore),
+        signal("{\"error\"", Around::Data),
+    ]
+});
 
 impl CompletionTap {
     /// For chat and legacy completions.
@@ -48,7 +63,7 @@ impl CompletionTap {
 
     /// Looks at whole events.
     pub fn push(&mut self, events: &[u8]) {
-        self.is_complete = self.is_complete || self.signals.iter().any(|signal| holds(events, signal));
+        self.is_complete = self.is_complete || self.signals.iter().any(|signal| signal.is_in(events));
     }
 
     /// Whether the end was signalled.
@@ -57,9 +72,24 @@ impl CompletionTap {
     }
 }
 
-fn holds(events: &[u8], signal: &[u8]) -> bool {
-    memmem::find_iter(events, signal)
-        .any(|at| signal[0] == b'"' || at == 0 || matches!(events[at - 1], b'\n' | b'\r'))
+fn signal(bytes: &'static str, around: Around) -> Signal {
+    Signal { finder: Finder::new(bytes), around }
+}
+
+impl Signal {
+    fn is_in(&self, events: &[u8]) -> bool {
+        self.finder.find_iter(events).any(|at| {
+            let (before, after) = (&events[..at], &events[at + self.finder.needle().len()..]);
+            match self.around {
+                Around::StringAfter => after.trim_ascii_start().first() == Some(&b'"'),
+                Around::TypeBefore => before.trim_ascii_end().ends_with(b"\"type\":"),
+                Around::Data => before
+                    .trim_ascii_end()
+                    .strip_suffix(b"data:")
+                    .is_some_and(|line| matches!(line.last(), None | Some(b'\n' | b'\r'))),
+            }
+        })
+    }
 }
 
 #[cfg(test)]
@@ -73,24 +103,34 @@ mod tests {
 
     #[test]
     fn a_chat_ends_in_done_or_a_finish_reason() {
-        assert!(completes(CompletionTap::chat(), "data: {}\n\ndata: [DONE]\n\n"));
-        assert!(completes(CompletionTap::chat(), "data: {\"choices\":[{\"finish_reason\":\"stop\"}]}\n\n"));
+        for events in [
+            "data: {}\n\ndata: [DONE]\n\n",
+            "data:[DONE]\n\n",
+            ": c\rdata: [DONE]\r\r",
+            "data: {\"choices\":[{\"finish_reason\":\"stop\"}]}\n\n",
+            "data: {\"choices\":[{\"finish_reason\": \"stop\"}]}\n\n",
+            "data: {\"error\":{\"message\":\"m\"}}\n\n",
+        ] {
+            assert!(completes(CompletionTap::chat(), events), "{events}");
+        }
         assert!(!completes(CompletionTap::chat(), "data: {\"choices\":[{\"finish_reason\":null}]}\n\n"));
     }
 
     #[test]
     fn content_that_looks_like_an_end_is_none() {
-        let content = "data: {\"choices\":[{\"delta\":{\"content\":\"data: [DONE] \\\"finish_reason\\\":\\\"stop\\\"\"}}]}\n\n";
-        assert!(!completes(CompletionTap::chat(), content));
+        let content = r#"data: [DONE] \"finish_reason\":\"stop\" data: {\"error\""#;
+        let event = format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{content}\"}}}}]}}\n\n");
+        assert!(!completes(CompletionTap::chat(), &event));
+        let event =
+            r#"data: {"type":"response.output_text.delta","delta":"\"type\":\"response.completed\""}"#;
+        assert!(!completes(CompletionTap::responses(), event));
     }
 
     #[test]
     fn responses_end_in_their_own_events() {
-        let event = "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{}}\n\n";
+        let event = "event: response.completed\ndata: {\"type\": \"response.completed\",\"response\":{}}\n\n";
         assert!(completes(CompletionTap::responses(), event));
-        assert!(!completes(
-            CompletionTap::responses(),
-            "data: {\"type\":\"response.created\"}\n\ndata: [DONE]\n\n"
-        ));
+        let created = "data: {\"type\":\"response.created\"}\n\ndata: [DONE]\n\n";
+        assert!(!completes(CompletionTap::responses(), created));
     }
 }

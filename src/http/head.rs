@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Range};
 
-use super::Framing;
+use super::{Fields, Framing, Known};
 
 /// Fields one head may have; more are refused.
 const FIELDS_MAX: usize = 128;
@@ -29,13 +29,6 @@ impl fmt::Display for HeadError {
             Self::UnknownVersion => "the version is unknown",
         })
     }
-}
-
-/// The header fields of one message, in their order and spelling, with the bytes they came in.
-#[derive(Debug, Default)]
-pub struct Fields {
-    raw: Vec<u8>,
-    at: Vec<(Range<u32>, Range<u32>)>,
 }
 
 /// The head of a request.
@@ -69,51 +62,6 @@ pub struct ResponseHead {
     pub framing: Framing,
     /// Whether the peer keeps the connection.
     pub is_persistent: bool,
-}
-
-impl Fields {
-    /// Name and value of each field, in their order.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.at.iter().map(|(name, value)| (self.slice(name), self.slice(value)))
-    }
-
-    /// The first value of a field, its name compared without case.
-    pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.iter().find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
-    }
-
-    /// All values of a field.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
-    }
-
-    /// The first value of a field, where it is text.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        self.get(name).and_then(|value| std::str::from_utf8(value).ok())
-    }
-
-    /// Whether a comma-separated field holds a token, compared without case.
-    pub fn has_token(&self, name: &str, token: &str) -> bool {
-        self.all(name)
-            .flat_map(|value| value.split(|byte| *byte == b','))
-            .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
-    }
-
-    fn slice(&self, range: &Range<u32>) -> &[u8] {
-        &self.raw[range.start as usize..range.end as usize]
-    }
-
-    /// Keeps the bytes of a head and where its fields are in them.
-    fn fill(&mut self, raw: &[u8], parsed: &[httparse::Header<'_>]) {
-        self.raw.clear();
-        self.raw.extend_from_slice(raw);
-        self.at.clear();
-        let place = |part: &[u8]| {
-            let start = offset(raw, part) as u32;
-            start..start + part.len() as u32
-        };
-        self.at.extend(parsed.iter().map(|field| (place(field.name.as_bytes()), place(field.value))));
-    }
 }
 
 impl RequestHead {
@@ -151,7 +99,7 @@ impl RequestHead {
         }
         self.framing = framing(&self.fields, minor_version)?.unwrap_or(Framing::Empty);
         self.is_persistent = is_persistent(&self.fields, minor_version);
-        self.expects_continue = minor_version == 1 && self.fields.has_token("expect", "100-continue");
+        self.expects_continue = minor_version == 1 && self.fields.has_token(Known::Expect, "100-continue");
         Ok(true)
     }
 
@@ -172,7 +120,7 @@ impl RequestHead {
 
     fn text(&self, range: &Range<usize>) -> &str {
         self.fields
-            .raw
+            .raw()
             .get(range.clone())
             .and_then(|bytes| std::str::from_utf8(bytes).ok())
             .unwrap_or_default()
@@ -213,7 +161,7 @@ impl ResponseHead {
 
     /// Whether the body is a stream of server-sent events.
     pub fn is_event_stream(&self) -> bool {
-        let kind = self.fields.get("content-type").unwrap_or_default();
+        let kind = self.fields.known(Known::ContentType).unwrap_or_default();
         let name = b"text/event-stream";
         kind.len() >= name.len() && kind[..name.len()].eq_ignore_ascii_case(name)
     }
@@ -235,6 +183,9 @@ fn origin_form(target: &str) -> Result<usize, HeadError> {
 }
 
 fn framing(fields: &Fields, minor_version: u8) -> Result<Option<Framing>, HeadError> {
+    if fields.known(Known::TransferEncoding).is_none() && fields.known(Known::ContentLength).is_none() {
+        return Ok(None);
+    }
     let mut codings = fields.all("transfer-encoding");
     let mut lengths = fields.all("content-length");
     let length = lengths.next().map(content_length).transpose()?;
@@ -269,9 +220,9 @@ fn content_length(value: &[u8]) -> Result<u64, HeadError> {
 
 fn is_persistent(fields: &Fields, minor_version: u8) -> bool {
     if minor_version == 0 {
-        fields.has_token("connection", "keep-alive")
+        fields.has_token(Known::Connection, "keep-alive")
     } else {
-        !fields.has_token("connection", "close")
+        !fields.has_token(Known::Connection, "close")
     }
 }
 
@@ -340,7 +291,7 @@ mod tests {
         let mut head = RequestHead::default();
         assert_eq!(head.take(&mut buffer), Ok(true));
         assert_eq!((head.method(), head.path(), head.query()), ("POST", "/v1/x", Some("a=1&b")));
-        assert_eq!(head.fields.get("x-y"), Some(&b"z"[..]));
+        assert_eq!(head.fields.text("x-y"), Some("z"));
         assert_eq!(head.framing, Framing::Length(3));
         assert!(head.is_persistent);
         assert_eq!(buffer, b"abcGET");

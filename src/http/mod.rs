@@ -1,11 +1,13 @@
 //! HTTP/1.1 grammar: bytes in, heads and bodies out, and back. Pure; knows no socket and no route.
 
 mod body;
+mod fields;
 mod head;
 mod sse;
 mod write;
 
 pub use body::{BodyDecoder, BodyError, Framing};
-pub use head::{Fields, HeadError, RequestHead, ResponseHead};
+pub use fields::{Fields, Known};
+pub use head::{HeadError, RequestHead, ResponseHead};
 pub use sse::EventBoundary;
 pub use write::{ChunkHead, chunk_head, reason, response_line};

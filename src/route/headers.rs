@@ -1,7 +1,7 @@
 //! Which header fields go on, in both directions.
 
 use crate::{
-    http::{Fields, RequestHead},
+    http::{Fields, Known, RequestHead},
     provider::{Account, Key},
 };
 
@@ -65,6 +65,7 @@ pub fn add_request_fields(
     accepts_any_encoding: bool,
     head: &mut Vec<u8>,
 ) {
+    let names_hops = names_hops(fields);
     for (name, value) in fields.iter() {
         if let Some(extra) = without_prefix(name, EXTRA) {
             if !extra.is_empty() && !is_one_of(extra, &NEVER) {
@@ -73,7 +74,7 @@ pub fn add_request_fields(
             continue;
         }
         let is_replaced = !accepts_any_encoding && name.eq_ignore_ascii_case(b"accept-encoding");
-        if is_passed(name, policy) && !is_replaced && !is_named_by_connection(fields, name) {
+        if is_passed(name, policy) && !is_replaced && !(names_hops && is_hop(fields, name)) {
             push(name, value, head);
         }
     }
@@ -93,14 +94,12 @@ pub fn add_operator_fields(account: &Account, head: &mut Vec<u8>) {
 /// Appends the fields of an upstream's response that the client gets, in their order and spelling.
 /// `Content-Length` is the writer's.
 pub fn add_response_fields(fields: &Fields, replaces_cors: bool, head: &mut Vec<u8>) {
+    let names_hops = names_hops(fields);
     for (name, value) in fields.iter() {
         let is_cors = replaces_cors && without_prefix(name, "access-control-").is_some();
         let is_framing = name.eq_ignore_ascii_case(b"content-length");
-        if !is_cors
-            && !is_framing
-            && !is_one_of(name, &RESPONSE_NEVER)
-            && !is_named_by_connection(fields, name)
-        {
+        let is_hop = is_one_of(name, &RESPONSE_NEVER) || names_hops && is_hop(fields, name);
+        if !is_cors && !is_framing && !is_hop {
             push(name, value, head);
         }
     }
@@ -133,9 +132,17 @@ fn is_passed(name: &[u8], policy: &HeaderPolicy) -> bool {
     !is_private || listed(&policy.allowed)
 }
 
+/// Whether `Connection` says more than whether it stays.
+fn names_hops(fields: &Fields) -> bool {
+    let plain: [&[u8]; 2] = [b"keep-alive", b"close"];
+    fields
+        .known(Known::Connection)
+        .is_some_and(|value| !plain.iter().any(|known| value.eq_ignore_ascii_case(known)))
+}
+
 /// A field that `Connection` names belongs to that connection.
-fn is_named_by_connection(fields: &Fields, name: &[u8]) -> bool {
-    std::str::from_utf8(name).is_ok_and(|name| fields.has_token("connection", name))
+fn is_hop(fields: &Fields, name: &[u8]) -> bool {
+    std::str::from_utf8(name).is_ok_and(|name| fields.has_token(Known::Connection, name))
 }
 
 fn is_one_of(name: &[u8], names: &[&str]) -> bool {

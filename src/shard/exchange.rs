@@ -17,7 +17,7 @@ use crate::{
         self, CompletionTap, ModelPart,
         json::{self, Outline, ScanError},
     },
-    http::{Framing, RequestHead},
+    http::{Framing, Known, RequestHead},
     ir::ApiError,
     route::{Choice, Ingress, Operation, Place, locate, no_key, pick},
 };
@@ -61,7 +61,7 @@ pub(super) async fn exchange<N: Net>(
         Wanted::Nothing => head.framing == Framing::Empty,
     };
     let outline = outline(&ingress, head, &body)?; // 4 dialect: model and stream; no tree
-    let target = plan(shard, &snapshot, &ingress, head, &outline, &body)?; // 5 route: account and key
+    let target = plan(shard, &snapshot, &ingress, head, &outline)?; // 5 route: account and key
     let splice = target.splice(&outline, &ingress); // 6 dialect: the provider's name of the model
     let payload = Payload::new(&body, splice, is_whole, head.framing);
     let outgoing = Outgoing {
@@ -94,11 +94,13 @@ fn wanted<'a>(ingress: &Ingress<'_>, head: &'a RequestHead) -> Result<Wanted<'a>
     if !ingress.operation.is_model_call() {
         return Ok(Wanted::Nothing);
     }
-    if let Some(coding) = head.fields.text("content-encoding").filter(|coding| *coding != "identity") {
+    if let Some(coding) =
+        head.fields.known_text(Known::ContentEncoding).filter(|coding| *coding != "identity")
+    {
         let message = format!("The request's body is encoded ({coding}). Send it without Content-Encoding.");
         return Err(ApiError::client(415, "unsupported_encoding", message));
     }
-    let boundary = head.fields.text("content-type").and_then(dialect::boundary);
+    let boundary = head.fields.known_text(Known::ContentType).and_then(dialect::boundary);
     Ok(boundary.map_or(Wanted::Whole, |boundary| Wanted::Model { boundary }))
 }
 
@@ -144,7 +146,7 @@ fn outline<'a>(ingress: &Ingress<'a>, head: &RequestHead, body: &'a [u8]) -> Res
     if !ingress.operation.is_model_call() {
         return Ok(Outline::default());
     }
-    let Some(boundary) = head.fields.text("content-type").and_then(dialect::boundary) else {
+    let Some(boundary) = head.fields.known_text(Known::ContentType).and_then(dialect::boundary) else {
         return json::scan(body).map_err(|error| refuse_body(error, body));
     };
     let ModelPart::Found(at) = dialect::find_model(body, boundary) else { return Ok(Outline::default()) };
@@ -186,7 +188,6 @@ fn plan<'s, N: Net>(
     ingress: &Ingress<'_>,
     head: &RequestHead,
     outline: &Outline<'_>,
-    body: &[u8],
 ) -> Result<Target<'s>, ApiError> {
     let (account, model) = match outline.model.as_deref() {
         Some(model) => {
@@ -201,14 +202,13 @@ fn plan<'s, N: Net>(
         None => (snapshot.routes.default(ingress.mount)?, None),
     };
     let is_read = ingress.operation.is_model_call();
-    let names_stored = outline.names_stored_object || account.keys.len() > 1 && json::names_file(body);
-    let choice = if let Some(id) = head.fields.text("x-bf-api-key-id") {
+    let choice = if let Some(id) = head.fields.own("x-bf-api-key-id") {
         Choice::Identified(id)
-    } else if let Some(name) = head.fields.text("x-bf-api-key") {
+    } else if let Some(name) = head.fields.own("x-bf-api-key") {
         Choice::Named(name)
-    } else if !is_read || model.is_none() || names_stored {
+    } else if !is_read || model.is_none() || outline.names_stored_object {
         Choice::Fixed
-    } else if let Some(session) = head.fields.text("x-bf-session-id") {
+    } else if let Some(session) = head.fields.own("x-bf-session-id") {
         Choice::Session(session)
     } else {
         Choice::Weighted
@@ -223,7 +223,7 @@ fn plan<'s, N: Net>(
     };
     let resolved = model.map(|model| key.resolve(model).to_owned());
     let is_direct = snapshot.allows_direct_keys
-        && head.fields.text("x-bf-direct-key").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        && head.fields.own("x-bf-direct-key").is_some_and(|value| value.eq_ignore_ascii_case("true"));
     Ok(Target {
         snapshot,
         account,
@@ -249,7 +249,7 @@ fn completion_tap(operation: Operation) -> Option<CompletionTap> {
 
 /// A page of another origin could spend the operator's keys: it is refused before it is served.
 fn check_origin(snapshot: &Snapshot, head: &RequestHead) -> Result<(), ApiError> {
-    match head.fields.text("origin") {
+    match head.fields.known_text(Known::Origin) {
         Some(origin) if !snapshot.cors.allows_origin(origin) => {
             let message = format!(
                 "Pages of {origin} may not call this gateway. Add the origin to client.allowed_origins in config.json."

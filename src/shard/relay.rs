@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::limits::{EVENT_HELD_BYTES_MAX, REFUSAL_BYTES_MAX, WINDOW_BYTES_MAX},
     dialect::{CompletionTap, openai_chat},
-    http::{EventBoundary, Framing, RequestHead, chunk_head, response_line},
+    http::{EventBoundary, Framing, Known, RequestHead, chunk_head, response_line},
     ir::ApiError,
     provider, route,
 };
@@ -128,7 +128,7 @@ pub(super) async fn relay<N: Net>(
 }
 
 fn kind<N: Net>(upstream: &Upstream<'_, N>, commit: &Commit<'_, '_>) -> Kind {
-    let content_type = upstream.head.fields.text("content-type").unwrap_or_default();
+    let content_type = upstream.head.fields.known_text(Known::ContentType).unwrap_or_default();
     if upstream.head.is_event_stream() && !upstream.is_encoded() {
         Kind::Events
     } else if commit.target.is_key_refused(&upstream.head)

@@ -12,7 +12,7 @@ use crate::{
     bus::ToControl,
     config::Snapshot,
     dialect::{json::document::json, openai_chat},
-    http::{RequestHead, reason, response_line},
+    http::{Known, RequestHead, reason, response_line},
     ir::ApiError,
     route::Mount,
 };
@@ -144,7 +144,7 @@ pub(super) async fn preflight<N: Net>(
 
 /// Header lines that let the page of an allowed origin read an answer.
 pub(super) fn cors_lines(snapshot: &Snapshot, head: &RequestHead) -> String {
-    match head.fields.text("origin") {
+    match head.fields.known_text(Known::Origin) {
         Some(origin) if snapshot.cors.allows_origin(origin) => format!(
             "Access-Control-Allow-Origin: {origin}\r\nAccess-Control-Expose-Headers: *\r\nVary: Origin\r\n"
         ),

@@ -22,7 +22,7 @@ use crate::{
         limits::{CONNECT_TIME_MAX, RESPONSE_HEAD_BYTES_MAX},
     },
     dialect::json::{Outline, document},
-    http::{BodyDecoder, BodyError, Framing, HeadError, RequestHead, ResponseHead},
+    http::{BodyDecoder, BodyError, Framing, HeadError, Known, RequestHead, ResponseHead},
     ir::ApiError,
     metrics::UpstreamLabels,
     provider::{Account, Endpoint, Key},
@@ -319,7 +319,7 @@ impl<'a, N: Net> Upstream<'a, N> {
 
     /// Whether the body is compressed, so that nothing in it can be recognised.
     pub(super) fn is_encoded(&self) -> bool {
-        self.head.fields.text("content-encoding").is_some_and(|coding| coding != "identity")
+        self.head.fields.known_text(Known::ContentEncoding).is_some_and(|coding| coding != "identity")
     }
 
     /// Keeps the connection for the next request, if both sides are at the end of this one.

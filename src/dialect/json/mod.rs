@@ -4,4 +4,4 @@
 pub mod document;
 mod scan;
 
-pub use scan::{Outline, ScanError, names_file, scan};
+pub use scan::{Outline, ScanError, scan};

@@ -40,10 +40,7 @@ pub enum ScanError {
 
 /// Validates `body` and finds what routing needs.
 pub fn scan(body: &[u8]) -> Result<Outline<'_>, ScanError> {
-    if let Err(error) = std::str::from_utf8(body) {
-        return Err(ScanError::Malformed(error.valid_up_to()));
-    }
-    let mut scanner = Scanner { body, at: 0 };
+    let mut scanner = Scanner { body, at: 0, has_high_bytes: false, names_stored: false };
     scanner.skip_space();
     if scanner.peek() != Some(b'{') {
         let start = scanner.at;
@@ -55,17 +52,16 @@ pub fn scan(body: &[u8]) -> Result<Outline<'_>, ScanError> {
             Err(ScanError::NotAnObject)
         };
     }
-    let outline = scanner.top_level()?;
+    let mut outline = scanner.top_level()?;
     scanner.end()?;
+    outline.names_stored_object |= scanner.names_stored;
+    // Most bodies are ASCII, which needs no second look.
+    if scanner.has_high_bytes
+        && let Err(error) = std::str::from_utf8(body)
+    {
+        return Err(ScanError::Malformed(error.valid_up_to()));
+    }
     Ok(outline)
-}
-
-/// Whether a body names a file or a vector store of the provider anywhere. A quote inside a string is
-/// escaped, so that this finds keys only.
-pub fn names_file(body: &[u8]) -> bool {
-    [&b"\"file_id\""[..], b"\"file_ids\"", b"\"vector_store_ids\"", b"\"container\""]
-        .iter()
-        .any(|key| memchr::memmem::find(body, key).is_some())
 }
 
 /// The fields that routing reads.
@@ -73,10 +69,14 @@ const MODEL: &str = "model";
 const STREAM: &str = "stream";
 /// Fields whose value, unless null, names something stored at the provider.
 const STORED: [&str; 2] = ["previous_response_id", "conversation"];
+/// Keys that name something stored at the provider wherever they stand.
+const STORED_ANYWHERE: [&[u8]; 4] = [b"file_id", b"file_ids", b"vector_store_ids", b"container"];
 
 struct Scanner<'a> {
     body: &'a [u8],
     at: usize,
+    has_high_bytes: bool,
+    names_stored: bool,
 }
 
 /// The brackets that are open: a set bit is an object.
@@ -222,7 +222,8 @@ impl<'a> Scanner<'a> {
     }
 
     fn key(&mut self) -> Result<(), ScanError> {
-        self.string()?;
+        let key = self.string()?;
+        self.names_stored |= STORED_ANYWHERE.contains(&&self.body[key]);
         self.expect(b':')
     }
 
@@ -233,7 +234,9 @@ impl<'a> Scanner<'a> {
         }
         let start = self.at;
         loop {
-            self.at += plain_length(&self.body[self.at..]);
+            let (length, has_high_bytes) = plain_run(&self.body[self.at..]);
+            self.at += length;
+            self.has_high_bytes |= has_high_bytes;
             match self.next()? {
                 b'"' => return Ok(start..self.at - 1),
                 b'\\' => self.escape()?,
@@ -340,27 +343,50 @@ impl Open {
     }
 }
 
-/// How many bytes at the front of `bytes` need no look: no quote, no backslash, no control character.
-/// Eight at a time: a byte of the word has its high bit set where the byte stops the run.
-fn plain_length(bytes: &[u8]) -> usize {
+/// A run of this length is likely to go on: the vectorised search then pays.
+const LONG_RUN: usize = 64;
+
+/// How many bytes at the front of `bytes` need no look (no quote, no backslash, no control character),
+/// and whether there may be any beyond ASCII among them.
+fn plain_run(bytes: &[u8]) -> (usize, bool) {
+    let (length, has_high_bytes) = short_run(&bytes[..bytes.len().min(LONG_RUN)]);
+    if length < LONG_RUN {
+        return (length, has_high_bytes);
+    }
+    let rest = &bytes[LONG_RUN..];
+    let end = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+    let run = &rest[..end];
+    // Written without branches, so that the compiler makes vectors of it.
+    let all = run.iter().fold(0, |all, byte| all | byte);
+    let has_control = run.iter().fold(false, |has, byte| has | (*byte < 0x20));
+    let length = if has_control { run.iter().take_while(|byte| **byte >= 0x20).count() } else { run.len() };
+    (LONG_RUN + length, has_high_bytes || all >= 0x80)
+}
+
+/// The same, eight bytes at a time: a byte of a word has its high bit set where it stops the run.
+fn short_run(bytes: &[u8]) -> (usize, bool) {
     const ONES: u64 = u64::MAX / 255;
     const HIGHS: u64 = ONES * 128;
     let has_zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
     let mut length = 0;
+    let mut all = 0;
     for chunk in bytes.chunks_exact(8) {
         let mut eight = [0; 8];
         eight.copy_from_slice(chunk);
         let word = u64::from_le_bytes(eight);
         let below_space = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
         let stops = has_zero(word ^ (ONES * 0x22)) | has_zero(word ^ (ONES * 0x5c)) | below_space;
+        all |= word;
         if stops != 0 {
             // Borrows only reach upwards, so the lowest set bit is right.
-            return length + stops.trailing_zeros() as usize / 8;
+            return (length + stops.trailing_zeros() as usize / 8, all & HIGHS != 0);
         }
         length += 8;
     }
     let rest = &bytes[length..];
-    length + rest.iter().take_while(|byte| **byte >= 0x20 && **byte != b'"' && **byte != b'\\').count()
+    let run = rest.iter().take_while(|byte| **byte >= 0x20 && **byte != b'"' && **byte != b'\\').count();
+    let has_high_bytes = all & HIGHS != 0 || rest[..run].iter().any(|byte| !byte.is_ascii());
+    (length + run, has_high_bytes)
 }
 
 #[cfg(test)]
@@ -456,11 +482,20 @@ mod tests {
     fn a_run_of_plain_bytes_ends_where_it_ends_byte_by_byte() {
         let mut rng = fastrand::Rng::with_seed(7);
         for _ in 0..20_000 {
-            let bytes: Vec<u8> =
-                (0..rng.usize(0..40)).map(|_| *rng.choice(b"a\"\\\x1f \xff\x80\x00z").unwrap()).collect();
+            let prefix = rng.usize(0..200);
+            let tail = (0..rng.usize(0..40)).map(|_| *rng.choice(b"a\"\\\x1f \xff\x80\x00z").unwrap());
+            let bytes: Vec<u8> = std::iter::repeat_n(b'a', prefix).chain(tail.collect::<Vec<_>>()).collect();
             let slow = bytes.iter().take_while(|b| **b >= 0x20 && **b != b'"' && **b != b'\\').count();
-            assert_eq!(plain_length(&bytes), slow, "{bytes:?}");
+            let (length, has_high_bytes) = plain_run(&bytes);
+            assert_eq!(length, slow, "{bytes:?}");
+            assert!(has_high_bytes || bytes[..slow].is_ascii(), "{bytes:?}");
         }
-        assert_eq!(plain_length(&[b'a'; 100]), 100);
+    }
+
+    #[test]
+    fn files_and_stores_are_seen_wherever_they_stand() {
+        assert!(scan(br#"{"input":[{"content":[{"file_id":"f"}]}]}"#).unwrap().names_stored_object);
+        assert!(scan(br#"{"tools":[{"vector_store_ids":["v"]}]}"#).unwrap().names_stored_object);
+        assert!(!scan(br#"{"input":"\"file_id\":1"}"#).unwrap().names_stored_object);
     }
 }
