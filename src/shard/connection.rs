@@ -26,7 +26,7 @@ use crate::{
         BODY_IDLE_MAX, CLIENT_IDLE_MAX, CLIENT_WRITE_IDLE_MAX, HEAD_TIME_MAX, PIPELINED_BYTES_MAX,
         REQUEST_HEAD_BYTES_MAX,
     },
-    http::{BodyDecoder, Framing, HeadError, RequestHead},
+    http::{BodyDecoder, BodyError, Framing, HeadError, RequestHead},
     ir::ApiError,
     metrics::RequestLabels,
     route::template,
@@ -78,7 +78,8 @@ pub(super) async fn serve<N: Net>(shard: &Rc<ShardState<N>>, stream: N::Stream, 
             }
         }
         let tally = Tally::new(shard, &head);
-        let walk = AssertUnwindSafe(exchange(shard, &head, &client, &tally)).catch_unwind();
+        // Boxed, so that a connection that waits for its next request is small.
+        let walk = AssertUnwindSafe(Box::pin(exchange(shard, &head, &client, &tally))).catch_unwind();
         let gone = async {
             client.gone(shard).await;
             Ok(Err(Ending::Cut))
@@ -186,27 +187,24 @@ impl<N: Net> Client<N> {
         scratch: &Scratch,
         content: &mut Vec<u8>,
     ) -> Poll<Result<bool, Ending>> {
+        let mut body = self.body.borrow_mut();
+        let mut received = self.received.borrow_mut();
         let before = content.len();
-        loop {
-            let mut received = self.received.borrow_mut();
-            let mut body = self.body.borrow_mut();
-            let taken = body.push(&received, content).map_err(|error| {
-                let message = format!("The request's body is broken: {error}. Send whole chunks.");
-                Ending::Refused(ApiError::client(400, "invalid_body", message))
-            })?;
-            received.drain(..taken);
-            if body.is_done() {
-                self.is_body_read.set(true);
-                return Poll::Ready(Ok(true));
-            }
-            if content.len() > before {
-                return Poll::Ready(Ok(false));
-            }
-            drop(received);
-            if !ready!(self.poll_more(cx, scratch)) {
-                return Poll::Ready(Err(Ending::Cut));
+        let taken = body.push(&received, content).map_err(refuse_body)?;
+        received.drain(..taken);
+        while !body.is_done() && content.len() == before {
+            let decoded = ready!(self.socket.poll_receive_with(cx, scratch, |bytes| {
+                let taken = body.push(bytes, content)?;
+                received.extend_from_slice(&bytes[taken..]);
+                Ok(bytes.len())
+            }));
+            match decoded {
+                Ok(decoded) if decoded.map_err(refuse_body)? > 0 => {}
+                _ => return Poll::Ready(Err(Ending::Cut)),
             }
         }
+        self.is_body_read.set(body.is_done());
+        Poll::Ready(Ok(body.is_done()))
     }
 
     /// Reads more of the request's body; true once that was all.
@@ -330,6 +328,11 @@ impl From<io::Error> for Ending {
 
 pub(super) fn body_timeout() -> ApiError {
     ApiError::client(408, "request_timeout", "Nothing of the request's body has come for 60 s.")
+}
+
+fn refuse_body(error: BodyError) -> Ending {
+    let message = format!("The request's body is broken: {error}. Send whole chunks.");
+    Ending::Refused(ApiError::client(400, "invalid_body", message))
 }
 
 fn refuse_head(error: HeadError) -> ApiError {

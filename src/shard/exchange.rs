@@ -187,7 +187,7 @@ fn plan<'s, N: Net>(
     snapshot: &'s Snapshot,
     ingress: &Ingress<'_>,
     head: &RequestHead,
-    outline: &Outline<'_>,
+    outline: &'s Outline<'_>,
 ) -> Result<Target<'s>, ApiError> {
     let (account, model) = match outline.model.as_deref() {
         Some(model) => {
@@ -221,7 +221,6 @@ fn plan<'s, N: Net>(
         };
         return Err(no_key(account, model.unwrap_or("any"), pin));
     };
-    let resolved = model.map(|model| key.resolve(model).to_owned());
     let is_direct = snapshot.allows_direct_keys
         && head.fields.own("x-bf-direct-key").is_some_and(|value| value.eq_ignore_ascii_case("true"));
     Ok(Target {
@@ -229,8 +228,8 @@ fn plan<'s, N: Net>(
         account,
         key,
         is_direct,
-        original_model: outline.model.as_deref().map(str::to_owned),
-        resolved_model: resolved,
+        original_model: outline.model.as_deref(),
+        resolved_model: model.map(|model| key.resolve(model)),
     })
 }
 

@@ -17,6 +17,9 @@ use crate::{
     provider, route,
 };
 
+/// An answer up to this length is sent in one piece.
+const JOINED_BYTES_MAX: usize = 8 * 1024;
+
 /// What is decided before the first byte goes to the client.
 pub(super) struct Commit<'t, 's> {
     pub(super) target: &'t Target<'s>,
@@ -239,8 +242,12 @@ impl Outlet {
         content: &[u8],
         is_last: bool,
     ) -> Result<(), Ending> {
-        let head = std::mem::take(&mut self.head);
+        let mut head = std::mem::take(&mut self.head);
         if self.framing != Framing::Chunked {
+            if head.len() + content.len() <= JOINED_BYTES_MAX {
+                head.extend_from_slice(content);
+                return client.send(shard, [&head]).await;
+            }
             return client.send(shard, [&head, content]).await;
         }
         let end: &[u8] = if is_last { b"0\r\n\r\n" } else { b"" };
@@ -268,10 +275,10 @@ fn add_own_fields(target: &Target<'_>, request_id: &str, out: &mut Vec<u8>) {
     };
     field("x-bifrost-request-id", request_id);
     field("x-bifrost-provider", &target.account.name);
-    if let Some(model) = &target.original_model {
+    if let Some(model) = target.original_model {
         field("x-bifrost-original-model", model);
     }
-    if let Some(model) = &target.resolved_model {
+    if let Some(model) = target.resolved_model {
         field("x-bifrost-resolved-model", model);
     }
 }

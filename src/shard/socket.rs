@@ -32,10 +32,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         scratch: &Scratch,
         received: &mut Vec<u8>,
     ) -> Poll<io::Result<usize>> {
+        let take = |bytes: &[u8]| {
+            received.extend_from_slice(bytes);
+            bytes.len()
+        };
+        self.poll_receive_with(cx, scratch, take)
+    }
+
+    /// Hands what has come to `take`, without a copy.
+    pub(super) fn poll_receive_with<T>(
+        &self,
+        cx: &mut Context<'_>,
+        scratch: &Scratch,
+        take: impl FnOnce(&[u8]) -> T,
+    ) -> Poll<io::Result<T>> {
         let mut scratch = scratch.borrow_mut();
         let length = ready!(Pin::new(&mut *self.0.borrow_mut()).poll_read(cx, &mut scratch))?;
-        received.extend_from_slice(&scratch[..length]);
-        Poll::Ready(Ok(length))
+        Poll::Ready(Ok(take(&scratch[..length])))
     }
 
     /// Sends all of `parts`, keeping in them what is left.
@@ -46,8 +59,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     ) -> Poll<io::Result<()>> {
         let mut stream = self.0.borrow_mut();
         IoSlice::advance_slices(parts, 0);
-        while !parts.is_empty() {
-            let sent = ready!(Pin::new(&mut *stream).poll_write_vectored(cx, parts))?;
+        while let Some(first) = parts.first() {
+            // For one slice the plain call is cheaper.
+            let sent = match parts.len() {
+                1 => ready!(Pin::new(&mut *stream).poll_write(cx, first))?,
+                _ => ready!(Pin::new(&mut *stream).poll_write_vectored(cx, parts))?,
+            };
             if sent == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }

@@ -29,6 +29,9 @@ use crate::{
     route::{self, Ingress, Operation, query_without_credentials},
 };
 
+/// A request up to this length is sent in one piece.
+const JOINED_BYTES_MAX: usize = 8 * 1024;
+
 /// Who serves a request.
 pub(super) struct Target<'s> {
     pub(super) snapshot: &'s Snapshot,
@@ -37,9 +40,9 @@ pub(super) struct Target<'s> {
     /// Whether the caller's own credentials are sent instead of the key.
     pub(super) is_direct: bool,
     /// The model as the client names it.
-    pub(super) original_model: Option<String>,
+    pub(super) original_model: Option<&'s str>,
     /// The model as the provider names it.
-    pub(super) resolved_model: Option<String>,
+    pub(super) resolved_model: Option<&'s str>,
 }
 
 /// A request on its way: what is sent before the client's own rest.
@@ -81,11 +84,11 @@ pub(super) enum Break {
 impl Target<'_> {
     /// What has to change in the body so that the provider sees its own name of the model.
     pub(super) fn splice(&self, outline: &Outline<'_>, ingress: &Ingress<'_>) -> Option<Splice> {
-        let resolved = self.resolved_model.as_ref().filter(|_| ingress.operation.is_model_call())?;
-        if self.original_model.as_ref() == Some(resolved) {
+        let resolved = self.resolved_model.filter(|_| ingress.operation.is_model_call())?;
+        if self.original_model == Some(resolved) {
             return None;
         }
-        let bytes = if outline.is_quoted { document::quote(resolved) } else { resolved.clone() };
+        let bytes = if outline.is_quoted { document::quote(resolved) } else { resolved.to_owned() };
         Some(Splice { at: outline.model_at.clone(), bytes: bytes.into_bytes() })
     }
 
@@ -102,7 +105,7 @@ impl Target<'_> {
         framing: Framing,
     ) -> Vec<u8> {
         let mut out = Vec::with_capacity(1024);
-        let model = self.resolved_model.as_deref().filter(|_| ingress.operation == Operation::ModelDetails);
+        let model = self.resolved_model.filter(|_| ingress.operation == Operation::ModelDetails);
         let prefix = &self.key.endpoint.path_prefix;
         out.extend_from_slice(head.method().as_bytes());
         out.push(b' ');
@@ -198,9 +201,15 @@ impl<'a, N: Net> Upstream<'a, N> {
         time_max: Duration,
     ) -> Result<(), Break> {
         let mut size_line = Vec::new();
-        let [one, two, three, four, five] = outgoing.payload.framed(&mut size_line);
-        let mut slices = [&outgoing.head[..], one, two, three, four, five].map(IoSlice::new);
-        let mut left = &mut slices[..];
+        let pieces = outgoing.payload.framed(&mut size_line);
+        let small = joined(&outgoing.head, &pieces);
+        let [one, two, three, four, five] = pieces;
+        let mut slices = match &small {
+            Some(whole) => [&whole[..], b"", b"", b"", b"", b""],
+            None => [&outgoing.head, one, two, three, four, five],
+        }
+        .map(IoSlice::new);
+        let mut left = if small.is_some() { &mut slices[..1] } else { &mut slices[..] };
         let mut is_held_sent = false;
         let mut moved = 0;
         loop {
@@ -296,18 +305,21 @@ impl<'a, N: Net> Upstream<'a, N> {
         let before = self.content.len();
         let step = poll_fn(|cx| {
             self.poll_rest(cx, shard)?;
-            loop {
-                let taken = self.body.push(&self.received, &mut self.content).map_err(broken_body)?;
-                self.received.drain(..taken);
-                if self.body.is_done() || self.content.len() > before {
-                    return Poll::Ready(Ok(self.body.is_done()));
-                }
-                let length =
-                    std::task::ready!(self.socket.poll_receive(cx, &shard.scratch, &mut self.received));
-                if !length.is_ok_and(|length| length > 0) {
-                    return Poll::Ready(self.body.close().map(|()| true).map_err(|_| Break::Closed));
+            let taken = self.body.push(&self.received, &mut self.content).map_err(broken_body)?;
+            self.received.drain(..taken);
+            while !self.body.is_done() && self.content.len() == before {
+                let (body, content, received) = (&mut self.body, &mut self.content, &mut self.received);
+                let decoded = std::task::ready!(self.socket.poll_receive_with(cx, &shard.scratch, |bytes| {
+                    let taken = body.push(bytes, content)?;
+                    received.extend_from_slice(&bytes[taken..]);
+                    Ok(bytes.len())
+                }));
+                match decoded {
+                    Ok(decoded) if decoded.map_err(broken_body)? > 0 => {}
+                    _ => return Poll::Ready(self.body.close().map(|()| true).map_err(|_| Break::Closed)),
                 }
             }
+            Poll::Ready(Ok(self.body.is_done()))
         });
         timer.limit(deadline, step).await.unwrap_or(Err(Break::Elapsed))
     }
@@ -350,6 +362,18 @@ impl Break {
             ),
         })
     }
+}
+
+/// Head and body in one piece, where copying is cheaper than sending several.
+fn joined(head: &[u8], pieces: &[&[u8]]) -> Option<Vec<u8>> {
+    let length = head.len() + pieces.iter().map(|piece| piece.len()).sum::<usize>();
+    if length > JOINED_BYTES_MAX {
+        return None;
+    }
+    let mut whole = Vec::with_capacity(length);
+    whole.extend_from_slice(head);
+    pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
+    Some(whole)
 }
 
 /// Connects to the first address that answers.
