@@ -10,7 +10,20 @@ pub struct Fields {
     at: Vec<(Range<u32>, Range<u32>)>,
     /// Position in `at` plus one of the first field of each known name, 0 where there is none.
     first: [u8; KNOWN_COUNT],
+    /// A bit for each known name that stands there more than once.
+    repeated: u8,
     has_own: bool,
+}
+
+/// One field.
+#[derive(Clone, Copy, Debug)]
+pub struct FieldLine<'a> {
+    /// In the sender's spelling.
+    pub name: &'a [u8],
+    /// Without white space around it.
+    pub value: &'a [u8],
+    /// The line that it came in, if it is written as `Name: value`, its end included.
+    pub line: Option<&'a [u8]>,
 }
 
 /// Names that are asked for on every request or response.
@@ -64,23 +77,21 @@ impl Fields {
         self.raw.extend_from_slice(raw);
         self.at.clear();
         self.first = [0; KNOWN_COUNT];
+        self.repeated = 0;
         self.has_own = false;
         for field in parsed {
             let name = field.name.as_bytes();
             self.at.push((place(raw, name), place(raw, field.value)));
             if let Some(known) = Known::of(name) {
-                let first = &mut self.first[known as usize];
-                *first = if *first == 0 { self.at.len() as u8 } else { *first };
+                match &mut self.first[known as usize] {
+                    first @ 0 => *first = self.at.len() as u8,
+                    _ => self.repeated |= 1 << known as u8,
+                }
             }
             self.has_own |= name.len() > OWN_PREFIX.len()
                 && matches!(name[0], b'x' | b'X')
                 && name[..OWN_PREFIX.len()].eq_ignore_ascii_case(OWN_PREFIX);
         }
-    }
-
-    /// The bytes of the whole head.
-    pub(super) fn raw(&self) -> &[u8] {
-        &self.raw
     }
 
     /// Name and value of each field, in their order.
@@ -92,6 +103,26 @@ impl Fields {
     pub fn known(&self, name: Known) -> Option<&[u8]> {
         let position = usize::from(self.first[name as usize]).checked_sub(1)?;
         self.at.get(position).map(|(_, value)| self.slice(value))
+    }
+
+    /// Whether a known field stands there more than once.
+    pub(super) fn is_repeated(&self, name: Known) -> bool {
+        self.repeated & 1 << name as u8 != 0
+    }
+
+    /// Each field's whole line, its end included, with its name; the value alone where the line is not
+    /// written as `Name: value`.
+    pub fn lines(&self) -> impl Iterator<Item = FieldLine<'_>> {
+        self.at.iter().map(|(name, value)| {
+            let is_plain = value.start == name.end + 2 && self.raw[name.end as usize..].starts_with(b": ");
+            let end = value.end as usize + 2;
+            let is_plain = is_plain && self.raw.get(value.end as usize..end) == Some(b"\r\n");
+            FieldLine {
+                name: self.slice(name),
+                value: self.slice(value),
+                line: is_plain.then(|| &self.raw[name.start as usize..end]),
+            }
+        })
     }
 
     /// The first value of a known field, where it is text.
@@ -120,6 +151,9 @@ impl Fields {
         let Some(first) = self.known(name) else { return false };
         if first.eq_ignore_ascii_case(token.as_bytes()) {
             return true;
+        }
+        if !self.is_repeated(name) && !first.contains(&b',') {
+            return false;
         }
         let others = self.iter().filter(|(key, _)| Known::of(key) == Some(name)).map(|(_, value)| value);
         others

@@ -44,7 +44,8 @@ pub struct RequestHead {
     pub minor_version: u8,
     /// Whether the client waits for `100 Continue`.
     pub expects_continue: bool,
-    method: Range<usize>,
+    method: String,
+    target: String,
     path: Range<usize>,
     query: Option<Range<usize>>,
 }
@@ -79,23 +80,26 @@ impl RequestHead {
         else {
             return Err(HeadError::Malformed("the request line is incomplete"));
         };
-        let target_start = offset(raw, target.as_bytes());
-        let path_start = target_start + origin_form(target)?;
-        let target_end = target_start + target.len();
+        let path_start = origin_form(target)?;
         let path_end =
-            memchr::memchr(b'?', &raw[path_start..target_end]).map_or(target_end, |at| path_start + at);
-        self.method = place(raw, method.as_bytes());
+            memchr::memchr(b'?', &target.as_bytes()[path_start..]).map_or(target.len(), |at| path_start + at);
+        self.method.clear();
+        self.method.push_str(method);
+        self.target.clear();
+        self.target.push_str(target);
         self.path = path_start..path_end;
-        self.query = (path_end < target_end).then(|| path_end + 1..target_end);
+        self.query = (path_end < target.len()).then(|| path_end + 1..target.len());
         self.minor_version = minor_version;
         self.fields.fill(raw, parsed.headers);
         buffer.drain(..length);
 
-        match self.fields.all("host").count() {
-            1 => {}
-            0 if minor_version == 0 => {}
-            0 => return Err(HeadError::Malformed("the Host field is missing")),
-            _ => return Err(HeadError::Malformed("there is more than one Host field")),
+        match self.fields.known(Known::Host) {
+            None if minor_version == 0 => {}
+            None => return Err(HeadError::Malformed("the Host field is missing")),
+            Some(_) if self.fields.is_repeated(Known::Host) => {
+                return Err(HeadError::Malformed("there is more than one Host field"));
+            }
+            Some(_) => {}
         }
         self.framing = framing(&self.fields, minor_version)?.unwrap_or(Framing::Empty);
         self.is_persistent = is_persistent(&self.fields, minor_version);
@@ -105,25 +109,17 @@ impl RequestHead {
 
     /// `GET`, `POST` …, in the client's spelling.
     pub fn method(&self) -> &str {
-        self.text(&self.method)
+        &self.method
     }
 
     /// The path without its query, as sent.
     pub fn path(&self) -> &str {
-        self.text(&self.path)
+        self.target.get(self.path.clone()).unwrap_or_default()
     }
 
     /// What follows the `?`, as sent.
     pub fn query(&self) -> Option<&str> {
-        self.query.as_ref().map(|range| self.text(range))
-    }
-
-    fn text(&self, range: &Range<usize>) -> &str {
-        self.fields
-            .raw()
-            .get(range.clone())
-            .and_then(|bytes| std::str::from_utf8(bytes).ok())
-            .unwrap_or_default()
+        self.target.get(self.query.clone()?)
     }
 }
 
@@ -183,18 +179,15 @@ fn origin_form(target: &str) -> Result<usize, HeadError> {
 }
 
 fn framing(fields: &Fields, minor_version: u8) -> Result<Option<Framing>, HeadError> {
-    if fields.known(Known::TransferEncoding).is_none() && fields.known(Known::ContentLength).is_none() {
-        return Ok(None);
-    }
-    let mut codings = fields.all("transfer-encoding");
-    let mut lengths = fields.all("content-length");
-    let length = lengths.next().map(content_length).transpose()?;
-    for other in lengths {
-        if Some(content_length(other)?) != length {
-            return Err(HeadError::Malformed("there are two different Content-Length fields"));
+    let length = fields.known(Known::ContentLength).map(content_length).transpose()?;
+    if fields.is_repeated(Known::ContentLength) {
+        for other in fields.all("content-length") {
+            if Some(content_length(other)?) != length {
+                return Err(HeadError::Malformed("there are two different Content-Length fields"));
+            }
         }
     }
-    let Some(coding) = codings.next() else {
+    let Some(coding) = fields.known(Known::TransferEncoding) else {
         return Ok(length.map(Framing::Length));
     };
     if length.is_some() {
@@ -203,7 +196,8 @@ fn framing(fields: &Fields, minor_version: u8) -> Result<Option<Framing>, HeadEr
     if minor_version == 0 {
         return Err(HeadError::Malformed("HTTP/1.0 has no Transfer-Encoding"));
     }
-    if codings.next().is_some() || !coding.trim_ascii().eq_ignore_ascii_case(b"chunked") {
+    let is_chunked = coding.trim_ascii().eq_ignore_ascii_case(b"chunked");
+    if !is_chunked || fields.is_repeated(Known::TransferEncoding) {
         return Err(HeadError::UnknownTransferCoding);
     }
     Ok(Some(Framing::Chunked))
@@ -254,16 +248,6 @@ fn refuse(error: httparse::Error) -> HeadError {
         httparse::Error::Status => HeadError::Malformed("the status line is broken"),
         httparse::Error::Token => HeadError::Malformed("the first line has a character it may not have"),
     }
-}
-
-fn place(whole: &[u8], part: &[u8]) -> Range<usize> {
-    let start = offset(whole, part);
-    start..start + part.len()
-}
-
-/// Where `part`, a slice of `whole`, begins in it.
-fn offset(whole: &[u8], part: &[u8]) -> usize {
-    if part.is_empty() { 0 } else { part.as_ptr() as usize - whole.as_ptr() as usize }
 }
 
 #[cfg(test)]

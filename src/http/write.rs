@@ -1,7 +1,5 @@
 //! What HTTP/1.1 wants written: status lines and chunk sizes.
 
-use std::io::Write;
-
 /// The size line of a chunk, without allocation.
 #[derive(Clone, Copy, Debug)]
 pub struct ChunkHead {
@@ -34,10 +32,33 @@ pub fn chunk_head(length: usize) -> ChunkHead {
 }
 
 /// Appends a status line.
-pub fn response_line(minor_version: u8, status: u16, reason: &str, head: &mut Vec<u8>) {
-    let line_end = "\r\n";
-    // Writing to a vector cannot fail.
-    let _ = write!(head, "HTTP/1.{minor_version} {status} {reason}{line_end}");
+pub fn response_line(status: u16, reason: &str, head: &mut Vec<u8>) {
+    head.extend_from_slice(b"HTTP/1.1 ");
+    push_decimal(u64::from(status), head);
+    head.push(b' ');
+    head.extend_from_slice(reason.as_bytes());
+    head.extend_from_slice(b"\r\n");
+}
+
+/// Appends a `Content-Length` field.
+pub fn length_line(length: u64, head: &mut Vec<u8>) {
+    head.extend_from_slice(b"Content-Length: ");
+    push_decimal(length, head);
+    head.extend_from_slice(b"\r\n");
+}
+
+fn push_decimal(number: u64, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    let mut left = number;
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            return out.extend_from_slice(&digits[start..]);
+        }
+    }
 }
 
 /// What usually follows a status.
@@ -68,6 +89,17 @@ pub fn reason(status: u16) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_decimal() {
+        let mut head = Vec::new();
+        response_line(404, "Not Found", &mut head);
+        length_line(0, &mut head);
+        length_line(u64::MAX, &mut head);
+        let expected =
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nContent-Length: 18446744073709551615\r\n";
+        assert_eq!(head, expected.as_bytes());
+    }
 
     #[test]
     fn a_chunk_size_is_hexadecimal_without_leading_zeros() {

@@ -1,7 +1,7 @@
 //! Which header fields go on, in both directions.
 
 use crate::{
-    http::{Fields, Known, RequestHead},
+    http::{FieldLine, Fields, Known, RequestHead},
     provider::{Account, Key},
 };
 
@@ -14,35 +14,42 @@ pub struct HeaderPolicy {
     pub denied: Vec<String>,
 }
 
-/// Fields that belong to one connection, to the framing, or to the caller alone: nothing lets them through.
-static NEVER: [&str; 20] = [
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authorization",
-    "proxy-authenticate",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "http2-settings",
-    "host",
-    "content-length",
-    "expect",
-    "authorization",
-    "x-api-key",
-    "api-key",
-    "x-goog-api-key",
-    "cookie",
-    "sec-websocket-key",
-    "sec-websocket-extensions",
-];
+/// Fields that belong to one connection, to the framing, or to the caller alone: nothing lets them
+/// through. Grouped by length, so that most fields are compared with none.
+fn is_never_passed(name: &[u8]) -> bool {
+    let names: &[&str] = match name.len() {
+        2 => &["te"],
+        4 => &["host"],
+        6 => &["expect", "cookie"],
+        7 => &["trailer", "upgrade", "api-key"],
+        9 => &["x-api-key"],
+        10 => &["connection", "keep-alive"],
+        13 => &["authorization"],
+        14 => &["content-length", "x-goog-api-key", "http2-settings"],
+        16 => &["proxy-connection"],
+        17 => &["transfer-encoding", "sec-websocket-key"],
+        18 => &["proxy-authenticate"],
+        19 => &["proxy-authorization"],
+        24 => &["sec-websocket-extensions"],
+        _ => return false,
+    };
+    is_one_of(name, names)
+}
 
 /// Fields that say who the caller is or where it sits: held back unless the operator allows them.
-static PRIVATE: [&str; 4] = ["openai-organization", "openai-project", "forwarded", "x-real-ip"];
+fn is_private(name: &[u8]) -> bool {
+    match name.first().map(u8::to_ascii_lowercase) {
+        Some(b'o') => is_one_of(name, &["openai-organization", "openai-project"]),
+        Some(b'f') => is_one_of(name, &["forwarded"]),
+        Some(b'x') => is_one_of(name, &["x-real-ip"]) || without_prefix(name, "x-forwarded-").is_some(),
+        _ => false,
+    }
+}
 
+/// Fields with this prefix are for the gateway.
+const OWN: &str = "x-bf-";
 /// A client's `x-bf-eh-<name>` goes on as `<name>`.
-const EXTRA: &str = "x-bf-eh-";
+const EXTRA: &str = "eh-";
 
 /// Fields of a response that belong to its connection.
 static RESPONSE_NEVER: [&str; 8] = [
@@ -66,16 +73,19 @@ pub fn add_request_fields(
     head: &mut Vec<u8>,
 ) {
     let names_hops = names_hops(fields);
-    for (name, value) in fields.iter() {
-        if let Some(extra) = without_prefix(name, EXTRA) {
-            if !extra.is_empty() && !is_one_of(extra, &NEVER) {
-                push(extra, value, head);
+    for field in fields.lines() {
+        let name = field.name;
+        if let Some(own) = without_prefix(name, OWN) {
+            let extra =
+                without_prefix(own, EXTRA).filter(|extra| !extra.is_empty() && !is_never_passed(extra));
+            if let Some(extra) = extra {
+                push(extra, field.value, head);
             }
             continue;
         }
         let is_replaced = !accepts_any_encoding && name.eq_ignore_ascii_case(b"accept-encoding");
         if is_passed(name, policy) && !is_replaced && !(names_hops && is_hop(fields, name)) {
-            push(name, value, head);
+            push_line(&field, head);
         }
     }
     if !accepts_any_encoding {
@@ -95,12 +105,13 @@ pub fn add_operator_fields(account: &Account, head: &mut Vec<u8>) {
 /// `Content-Length` is the writer's.
 pub fn add_response_fields(fields: &Fields, replaces_cors: bool, head: &mut Vec<u8>) {
     let names_hops = names_hops(fields);
-    for (name, value) in fields.iter() {
+    for field in fields.lines() {
+        let name = field.name;
         let is_cors = replaces_cors && without_prefix(name, "access-control-").is_some();
         let is_framing = name.eq_ignore_ascii_case(b"content-length");
         let is_hop = is_one_of(name, &RESPONSE_NEVER) || names_hops && is_hop(fields, name);
         if !is_cors && !is_framing && !is_hop {
-            push(name, value, head);
+            push_line(&field, head);
         }
     }
 }
@@ -125,11 +136,7 @@ pub fn query_without_credentials(query: &str) -> String {
 
 fn is_passed(name: &[u8], policy: &HeaderPolicy) -> bool {
     let listed = |names: &[String]| names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
-    if is_one_of(name, &NEVER) || without_prefix(name, "x-bf-").is_some() || listed(&policy.denied) {
-        return false;
-    }
-    let is_private = is_one_of(name, &PRIVATE) || without_prefix(name, "x-forwarded-").is_some();
-    !is_private || listed(&policy.allowed)
+    !is_never_passed(name) && !listed(&policy.denied) && (!is_private(name) || listed(&policy.allowed))
 }
 
 /// Whether `Connection` says more than whether it stays.
@@ -152,6 +159,13 @@ fn is_one_of(name: &[u8], names: &[&str]) -> bool {
 fn without_prefix<'a>(name: &'a [u8], prefix: &str) -> Option<&'a [u8]> {
     let (start, rest) = name.split_at_checked(prefix.len())?;
     start.eq_ignore_ascii_case(prefix.as_bytes()).then_some(rest)
+}
+
+fn push_line(field: &FieldLine<'_>, head: &mut Vec<u8>) {
+    match field.line {
+        Some(line) => head.extend_from_slice(line),
+        None => push(field.name, field.value, head),
+    }
 }
 
 fn push(name: &[u8], value: &[u8], head: &mut Vec<u8>) {

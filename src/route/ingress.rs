@@ -120,6 +120,12 @@ static MODEL_CALLS: [(&str, Operation); 17] = [
 
 /// Finds where a request belongs; a path that could be read in two ways is refused.
 pub fn locate<'a>(method: &str, path: &'a str) -> Result<Place<'a>, ApiError> {
+    // The paths that matter most are plain as they stand.
+    if let Some((mount, rest)) = mounted(path)
+        && let Some(operation) = model_call(method, rest)
+    {
+        return Ok(Place::Call(Ingress { mount, operation, path: rest }));
+    }
     let plain = plain_path(path)?;
     let own = match plain.as_ref() {
         "/health" => Some(Place::Health),
@@ -139,13 +145,17 @@ pub fn locate<'a>(method: &str, path: &'a str) -> Result<Place<'a>, ApiError> {
     if mount == Mount::V1 && plain == "/models" && matches!(method, "GET" | "HEAD") {
         return Ok(Place::Models);
     }
-    let model_call = MODEL_CALLS.iter().find(|(path, _)| method == "POST" && *path == plain);
-    let operation = match model_call {
-        Some((_, operation)) => *operation,
+    let operation = match model_call(method, plain) {
+        Some(operation) => operation,
         None if plain.starts_with("/models/") => Operation::ModelDetails,
         None => Operation::Passthrough,
     };
     Ok(Place::Call(Ingress { mount, operation, path: rest }))
+}
+
+fn model_call(method: &str, path: &str) -> Option<Operation> {
+    let (_, operation) = MODEL_CALLS.iter().find(|(known, _)| *known == path)?;
+    (method == "POST").then_some(*operation)
 }
 
 /// The route that a path belongs to, one of few: for the metrics' label `path`.

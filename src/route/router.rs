@@ -109,19 +109,25 @@ fn check_model(model: &str) -> Result<(), ApiError> {
     let refused = |what: &str| {
         Err(ApiError::client(400, "invalid_value", format!("The model name {what}.")).with_param("model"))
     };
-    if model.trim().is_empty() {
+    if model.trim_start().is_empty() {
         return refused("is empty");
     }
     if model.len() > MODEL_BYTES_MAX {
         return refused("is longer than 512 bytes");
     }
-    if model.chars().any(char::is_control) {
+    if model.bytes().any(|byte| byte.is_ascii_control())
+        || !model.is_ascii() && model.chars().any(char::is_control)
+    {
         return refused("has control characters");
     }
     // Where a provider takes the model in its path, these would lead elsewhere.
-    let lower = model.to_ascii_lowercase();
-    let has_dots = model.split('/').any(|segment| segment == "." || segment == "..");
-    if has_dots || lower.contains("%2e") || lower.contains("%2f") || model.contains('\\') {
+    let has_dots = || model.split('/').any(|segment| segment == "." || segment == "..");
+    let has_escapes = || {
+        let lower = model.to_ascii_lowercase();
+        lower.contains("%2e") || lower.contains("%2f")
+    };
+    let is_suspect = |byte: u8| matches!(byte, b'%' | b'\\' | b'.');
+    if model.bytes().any(is_suspect) && (has_dots() || has_escapes() || model.contains('\\')) {
         return refused("has a dot segment, an encoded dot or slash, or a backslash");
     }
     Ok(())

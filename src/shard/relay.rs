@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::limits::{EVENT_HELD_BYTES_MAX, REFUSAL_BYTES_MAX, WINDOW_BYTES_MAX},
     dialect::{CompletionTap, openai_chat},
-    http::{EventBoundary, Framing, Known, RequestHead, chunk_head, response_line},
+    http::{EventBoundary, Framing, Known, RequestHead, chunk_head, length_line, response_line},
     ir::ApiError,
     provider, route,
 };
@@ -210,7 +210,7 @@ fn response_head<N: Net>(
     is_persistent: bool,
 ) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024);
-    response_line(1, upstream.head.status, &upstream.head.reason, &mut out);
+    response_line(upstream.head.status, &upstream.head.reason, &mut out);
     route::add_response_fields(&upstream.head.fields, !commit.cors.is_empty(), &mut out);
     add_own_fields(commit.target, &tally.request_id, &mut out);
     if commit.target.is_key_refused(&upstream.head) {
@@ -218,8 +218,7 @@ fn response_head<N: Net>(
     }
     out.extend_from_slice(commit.cors.as_bytes());
     match framing {
-        // Writing to a vector cannot fail.
-        Framing::Length(length) => drop(write!(out, "Content-Length: {length}\r\n")),
+        Framing::Length(length) => length_line(length, &mut out),
         Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
         Framing::Empty if upstream.head.status != 204 => {
             for length in upstream.head.fields.all("content-length") {
@@ -264,13 +263,7 @@ fn add_own_fields(target: &Target<'_>, request_id: &str, out: &mut Vec<u8>) {
     let mut field = |name: &str, value: &str| {
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b": ");
-        // A model's name may hold what no header field may.
-        for byte in value.bytes() {
-            match byte {
-                0x21..=0x7e if byte != b'%' => out.push(byte),
-                _ => drop(write!(out, "%{byte:02X}")),
-            }
-        }
+        push_escaped(value, out);
         out.extend_from_slice(b"\r\n");
     };
     field("x-bifrost-request-id", request_id);
@@ -280,5 +273,20 @@ fn add_own_fields(target: &Target<'_>, request_id: &str, out: &mut Vec<u8>) {
     }
     if let Some(model) = target.resolved_model {
         field("x-bifrost-resolved-model", model);
+    }
+}
+
+/// A model's name may hold what no header field may.
+fn push_escaped(value: &str, out: &mut Vec<u8>) {
+    let is_plain = |byte: u8| matches!(byte, 0x21..=0x7e) && byte != b'%';
+    if value.bytes().all(is_plain) {
+        return out.extend_from_slice(value.as_bytes());
+    }
+    for byte in value.bytes() {
+        match byte {
+            byte if is_plain(byte) => out.push(byte),
+            // Writing to a vector cannot fail.
+            _ => drop(write!(out, "%{byte:02X}")),
+        }
     }
 }

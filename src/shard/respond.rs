@@ -176,7 +176,7 @@ async fn send<N: Net>(
 ) -> Result<bool, Ending> {
     tally.answered(answer.status);
     let mut out = Vec::with_capacity(512 + answer.body.len());
-    response_line(1, answer.status, reason(answer.status), &mut out);
+    response_line(answer.status, reason(answer.status), &mut out);
     let mut text = format!("x-bifrost-request-id: {}\r\n", tally.request_id);
     if answer.status != 204 {
         text.push_str(&format!(

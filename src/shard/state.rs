@@ -120,7 +120,11 @@ impl<N: Net> ShardState<N> {
 
     /// An id for a request: 128 random bits in hexadecimal.
     pub(super) fn new_id(&self) -> String {
-        format!("{:032x}", self.rng.borrow_mut().u128(..))
+        let bits = self.rng.borrow_mut().u128(..).to_be_bytes();
+        bits.iter()
+            .flat_map(|byte| [byte >> 4, byte & 15])
+            .map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
+            .collect()
     }
 
     /// A guard for the bytes of a body that is about to be held.

@@ -2,7 +2,7 @@
 
 use std::{
     future::poll_fn,
-    io::{self, IoSlice, Write},
+    io::{self, IoSlice},
     task::Poll,
     time::{Duration, Instant},
 };
@@ -22,7 +22,7 @@ use crate::{
         limits::{CONNECT_TIME_MAX, RESPONSE_HEAD_BYTES_MAX},
     },
     dialect::json::{Outline, document},
-    http::{BodyDecoder, BodyError, Framing, HeadError, Known, RequestHead, ResponseHead},
+    http::{BodyDecoder, BodyError, Framing, HeadError, Known, RequestHead, ResponseHead, length_line},
     ir::ApiError,
     metrics::UpstreamLabels,
     provider::{Account, Endpoint, Key},
@@ -125,8 +125,7 @@ impl Target<'_> {
         let accepts_any = !ingress.operation.is_model_call();
         route::add_request_fields(&head.fields, &self.snapshot.headers, self.account, accepts_any, &mut out);
         match framing {
-            // Writing to a vector cannot fail.
-            Framing::Length(length) => drop(write!(out, "Content-Length: {length}\r\n")),
+            Framing::Length(length) => length_line(length, &mut out),
             Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
             Framing::Empty | Framing::UntilClose => {}
         }
