@@ -6,11 +6,13 @@
 pub struct EventBoundary {
     at_line_start: bool,
     after_return: bool,
+    /// Whether the last byte ended an event.
+    at_boundary: bool,
 }
 
 impl Default for EventBoundary {
     fn default() -> Self {
-        Self { at_line_start: true, after_return: false }
+        Self { at_line_start: true, after_return: false, at_boundary: false }
     }
 }
 
@@ -20,7 +22,7 @@ impl EventBoundary {
         let Some(first) = bytes.first() else { return 0 };
         // The second half of a CRLF belongs to the line that its first half ended.
         let mut line_start = usize::from(self.after_return && *first == b'\n');
-        let mut complete = 0;
+        let mut complete = if self.at_boundary { line_start } else { 0 };
         self.after_return = false;
         while let Some(found) = memchr::memchr2(b'\n', b'\r', &bytes[line_start..]) {
             let mut end = line_start + found + 1;
@@ -40,6 +42,7 @@ impl EventBoundary {
         if line_start < bytes.len() {
             self.at_line_start = false;
         }
+        self.at_boundary = complete == bytes.len();
         complete
     }
 }
@@ -77,5 +80,13 @@ mod tests {
             let last = if second > 0 { cut + second } else { first };
             assert_eq!(last, whole, "{cut}");
         }
+    }
+
+    #[test]
+    fn the_line_feed_of_a_cut_line_end_belongs_to_the_event_that_it_ends() {
+        let mut boundary = EventBoundary::default();
+        assert_eq!((boundary.scan(b"data: a\r\n\r"), boundary.scan(b"\n")), (10, 1));
+        let mut boundary = EventBoundary::default();
+        assert_eq!((boundary.scan(b"data: a\r"), boundary.scan(b"\ndata: b")), (0, 0));
     }
 }
