@@ -3,7 +3,12 @@
 //! the call is C's, and takes a pointer.
 #![expect(unsafe_code, reason = "stands in for a C function")]
 
-use std::{ffi::c_int, ffi::c_uint, io};
+use std::{
+    ffi::{c_int, c_uint},
+    io,
+};
+
+use rlimit::Resource;
 
 /// Words of `struct io_uring_params` (linux/io_uring.h).
 const PARAMS_WORDS: usize = 30;
@@ -67,17 +72,10 @@ fn setup(entries: c_uint, params: *mut [u32; PARAMS_WORDS]) -> c_int {
 
 /// Raises the soft limit of locked memory to the hard one, and says so if that is too little.
 fn raise_memlock() -> Result<(), String> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: both calls only read or write `limit`.
-    unsafe {
-        if libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut limit) != 0 {
-            return Ok(());
-        }
-        limit.rlim_cur = limit.rlim_max;
-        libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit);
-    }
-    if limit.rlim_cur < MEMLOCK_BYTES_MIN {
-        let found = limit.rlim_cur / 1024;
+    let Ok((soft, hard)) = Resource::MEMLOCK.get() else { return Ok(()) };
+    let raised = if Resource::MEMLOCK.set(hard, hard).is_ok() { hard } else { soft };
+    if raised < MEMLOCK_BYTES_MIN {
+        let found = raised / 1024;
         return Err(format!(
             "io_uring needs 512 KiB of locked memory, the limit is {found} KiB: raise `ulimit -l`"
         ));
