@@ -8,88 +8,115 @@ use memchr::memmem::Finder;
 #[derive(Clone, Copy, Debug)]
 pub struct CompletionTap {
     signals: &'static LazyLock<Vec<Signal>>,
-    is_complete: bool,
+    said: Said,
+}
+
+/// What a stream has said of its end.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Said {
+    /// Nothing.
+    Nothing,
+    /// One of its choices has ended: the stream may end here.
+    MayEnd,
+    /// It has ended.
+    Ended,
 }
 
 /// Something that ends a stream: bytes to look for, and what must stand around them.
 #[derive(Debug)]
 struct Signal {
     finder: Finder<'static>,
-    around: Around,
+    is_in_place: fn(before: &[u8], after: &[u8]) -> bool,
+    said: Said,
 }
 
-/// What tells a signal from content. In a JSON string a quote is escaped and a line end too, so that a bare
-/// quote, or a `data:` that begins a line, cannot be content.
-#[derive(Clone, Copy, Debug)]
-enum Around {
-    /// `data:` at the start of a line comes before it.
-    Data,
-    /// A string comes after it, and not null.
-    StringAfter,
-    /// `"type":` comes before it.
-    TypeBefore,
-}
-
-/// Chat and legacy completions end in `[DONE]`; a finish reason, or an error said in band, will do.
+/// Chat and legacy completions end in `[DONE]`; a finish reason before an orderly end of the response, or
+/// an error said in band, will do.
 static CHAT: LazyLock<Vec<Signal>> = LazyLock::new(|| {
     vec![
-        signal("[DONE]", Around::Data),
-        signal("\"finish_reason\":", Around::StringAfter),
-        signal("{\"error\"", Around::Data),
+        signal("[DONE]", |before, _| begins_data(before), Said::Ended),
+        signal("\"finish_reason\"", |_, after| has_string_value(after), Said::MayEnd),
+        signal("\"error\"", |before, _| opens_data(before), Said::Ended),
     ]
 });
 
 /// Responses end in an event of one of these types.
 static RESPONSES: LazyLock<Vec<Signal>> = LazyLock::new(|| {
+    let typed = |name| signal(name, |before, _| is_type(before), Said::Ended);
     vec![
-        signal("\"response.completed\"", Around::TypeBefore),
-        signal("\"response.incomplete\"", Around::TypeBefore),
-        signal("\"response.failed\"", Around::TypeBefore),
-        signal("\"error\"", Around::TypeBefore),
-        signal("{\"error\"", Around::Data),
+        typed("\"response.completed\""),
+        typed("\"response.incomplete\""),
+        typed("\"response.failed\""),
+        signal("\"error\"", |before, _| is_type(before) || opens_data(before), Said::Ended),
     ]
 });
 
 impl CompletionTap {
     /// For chat and legacy completions.
     pub fn chat() -> Self {
-        Self { signals: &CHAT, is_complete: false }
+        Self { signals: &CHAT, said: Said::Nothing }
     }
 
     /// For responses.
     pub fn responses() -> Self {
-        Self { signals: &RESPONSES, is_complete: false }
+        Self { signals: &RESPONSES, said: Said::Nothing }
     }
 
     /// Looks at whole events.
     pub fn push(&mut self, events: &[u8]) {
-        self.is_complete = self.is_complete || self.signals.iter().any(|signal| signal.is_in(events));
+        for signal in self.signals.iter() {
+            if signal.said > self.said && signal.is_in(events) {
+                self.said = signal.said;
+            }
+        }
     }
 
-    /// Whether the end was signalled.
+    /// Whether an orderly end of the response is the end of the stream.
     pub fn is_complete(&self) -> bool {
-        self.is_complete
+        self.said >= Said::MayEnd
+    }
+
+    /// Whether the stream has said that it is at its end, whatever happens to the response.
+    pub fn has_ended(&self) -> bool {
+        self.said == Said::Ended
     }
 }
 
-fn signal(bytes: &'static str, around: Around) -> Signal {
-    Signal { finder: Finder::new(bytes), around }
+fn signal(bytes: &'static str, is_in_place: fn(&[u8], &[u8]) -> bool, said: Said) -> Signal {
+    Signal { finder: Finder::new(bytes), is_in_place, said }
 }
 
 impl Signal {
     fn is_in(&self, events: &[u8]) -> bool {
-        self.finder.find_iter(events).any(|at| {
-            let (before, after) = (&events[..at], &events[at + self.finder.needle().len()..]);
-            match self.around {
-                Around::StringAfter => after.trim_ascii_start().first() == Some(&b'"'),
-                Around::TypeBefore => before.trim_ascii_end().ends_with(b"\"type\":"),
-                Around::Data => before
-                    .trim_ascii_end()
-                    .strip_suffix(b"data:")
-                    .is_some_and(|line| matches!(line.last(), None | Some(b'\n' | b'\r'))),
-            }
-        })
+        let length = self.finder.needle().len();
+        self.finder.find_iter(events).any(|at| (self.is_in_place)(&events[..at], &events[at + length..]))
     }
+}
+
+// In a JSON string a quote is escaped and a line end too: a bare quote, or a `data:` that begins a line,
+// cannot be content.
+
+/// What comes before is the start of a `data` line.
+fn begins_data(before: &[u8]) -> bool {
+    let line = before.trim_ascii_end().strip_suffix(b"data:");
+    line.is_some_and(|line| matches!(line.last(), None | Some(b'\n' | b'\r')))
+}
+
+/// What comes before is the start of a `data` line that holds an object.
+fn opens_data(before: &[u8]) -> bool {
+    before.trim_ascii_end().strip_suffix(b"{").is_some_and(begins_data)
+}
+
+/// What comes before makes it the value of `type`.
+fn is_type(before: &[u8]) -> bool {
+    let key = before.trim_ascii_end().strip_suffix(b":");
+    key.is_some_and(|key| key.trim_ascii_end().ends_with(b"\"type\""))
+}
+
+/// What comes after is a value, and a string.
+fn has_string_value(after: &[u8]) -> bool {
+    let value = after.trim_ascii_start().strip_prefix(b":");
+    value.is_some_and(|value| value.trim_ascii_start().first() == Some(&b'"'))
 }
 
 #[cfg(test)]
@@ -110,10 +137,21 @@ mod tests {
             "data: {\"choices\":[{\"finish_reason\":\"stop\"}]}\n\n",
             "data: {\"choices\":[{\"finish_reason\": \"stop\"}]}\n\n",
             "data: {\"error\":{\"message\":\"m\"}}\n\n",
+            "data: { \"error\" : {}}\n\n",
+            "data: {\"choices\":[{\"finish_reason\" : \"stop\"}]}\n\n",
         ] {
             assert!(completes(CompletionTap::chat(), events), "{events}");
         }
         assert!(!completes(CompletionTap::chat(), "data: {\"choices\":[{\"finish_reason\":null}]}\n\n"));
+    }
+
+    #[test]
+    fn one_finished_choice_is_not_yet_the_end() {
+        let mut tap = CompletionTap::chat();
+        tap.push(b"data: {\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"}]}\n\n");
+        assert!(tap.is_complete() && !tap.has_ended());
+        tap.push(b"data: [DONE]\n\n");
+        assert!(tap.has_ended());
     }
 
     #[test]

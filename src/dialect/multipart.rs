@@ -13,6 +13,8 @@ pub enum ModelPart {
     Incomplete,
     /// The form has ended, or is not one.
     Absent,
+    /// There are two of them: providers could disagree about which counts.
+    Ambiguous,
 }
 
 /// The boundary that a `Content-Type` of `multipart/form-data` names.
@@ -31,43 +33,75 @@ pub fn boundary(content_type: &str) -> Option<&str> {
 
 /// Finds the field `model` in as much of a form as has arrived.
 pub fn find_model(form: &[u8], boundary: &str) -> ModelPart {
-    let opening = format!("--{boundary}");
     let delimiter = format!("\r\n--{boundary}");
     let finder = memmem::Finder::new(&delimiter);
-    let mut at = match form.len() < opening.len() {
-        true => return ModelPart::Incomplete,
-        false if form.starts_with(opening.as_bytes()) => opening.len(),
+    let opening = &delimiter.as_bytes()[2..];
+    let mut at = if form.starts_with(opening) {
+        opening.len()
+    } else {
         // A preamble may come first.
-        false => match finder.find(form) {
-            Some(found) => found + delimiter.len(),
-            None => return ModelPart::Incomplete,
-        },
+        let Some(found) = finder.find(form) else { return ModelPart::Incomplete };
+        found + delimiter.len()
     };
+    let mut model = None;
+    let unfinished = |model: Option<Range<usize>>| model.map_or(ModelPart::Incomplete, ModelPart::Found);
     loop {
         let rest = &form[at..];
         if rest.starts_with(b"--") {
-            return ModelPart::Absent;
+            return model.map_or(ModelPart::Absent, ModelPart::Found);
         }
-        let Some(head_length) = memmem::find(rest, b"\r\n\r\n") else { return ModelPart::Incomplete };
+        let Some(head_length) = memmem::find(rest, b"\r\n\r\n") else { return unfinished(model) };
         let value = at + head_length + 4;
-        let Some(value_length) = finder.find(&form[value..]) else { return ModelPart::Incomplete };
-        if names_model(&rest[..head_length]) {
-            return ModelPart::Found(value..value + value_length);
+        let is_model = is_model(&rest[..head_length]);
+        if is_model && model.is_some() {
+            return ModelPart::Ambiguous;
+        }
+        let Some(value_length) = finder.find(&form[value..]) else { return unfinished(model) };
+        if is_model {
+            model = Some(value..value + value_length);
         }
         at = value + value_length + delimiter.len();
     }
 }
 
-fn names_model(head: &[u8]) -> bool {
+/// Whether the head of a part says that it is the field `model`, and not a file.
+fn is_model(head: &[u8]) -> bool {
     let head = String::from_utf8_lossy(head);
-    head.split("\r\n")
+    let disposition = head
+        .split("\r\n")
         .filter_map(|line| line.split_once(':'))
-        .filter(|(name, _)| name.trim().eq_ignore_ascii_case("content-disposition"))
-        .flat_map(|(_, value)| value.split(';'))
-        .filter_map(|parameter| parameter.split_once('='))
-        .any(|(name, value)| {
-            name.trim().eq_ignore_ascii_case("name") && value.trim().trim_matches('"') == "model"
-        })
+        .find_map(|(name, value)| name.trim().eq_ignore_ascii_case("content-disposition").then_some(value));
+    let mut is_named = false;
+    for (name, value) in parameters(disposition.unwrap_or_default()) {
+        match name.to_ascii_lowercase().as_str() {
+            "name" => is_named = value == "model",
+            "filename" | "filename*" => return false,
+            _ => {}
+        }
+    }
+    is_named
+}
+
+/// The parameters of a field's value; a quoted one may hold anything.
+fn parameters(value: &str) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    let mut rest = value.split_once(';').map(|(_, rest)| rest);
+    while let Some(text) = rest {
+        let Some((name, after)) = text.split_once('=') else { break };
+        let (value, next) = match after.strip_prefix('"') {
+            Some(quoted) => {
+                let end = quoted.find('"').unwrap_or(quoted.len());
+                (&quoted[..end], quoted[end..].split_once(';').map(|(_, next)| next))
+            }
+            None => match after.split_once(';') {
+                Some((value, next)) => (value.trim(), Some(next)),
+                None => (after.trim(), None),
+            },
+        };
+        found.push((name.trim(), value));
+        rest = next;
+    }
+    found
 }
 
 #[cfg(test)]
@@ -90,6 +124,23 @@ mod tests {
                 assert_eq!(found, ModelPart::Found(start..end), "{length}");
             }
         }
+    }
+
+    #[test]
+    fn a_file_is_no_model_whatever_its_name_says() {
+        let file =
+            "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x; name=model\"\r\n\r\nx";
+        let form = format!("{file}\r\n--b--\r\n");
+        assert_eq!(find_model(form.as_bytes(), "b"), ModelPart::Absent);
+        let form = form.replace("name=\"file\"", "name=\"model\"");
+        assert_eq!(find_model(form.as_bytes(), "b"), ModelPart::Absent);
+    }
+
+    #[test]
+    fn two_models_are_ambiguous() {
+        let part = "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nx\r\n";
+        let form = format!("{part}{part}--b--\r\n");
+        assert_eq!(find_model(form.as_bytes(), "b"), ModelPart::Ambiguous);
     }
 
     #[test]

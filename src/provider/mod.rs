@@ -8,7 +8,7 @@ mod credentials;
 use std::fmt;
 
 pub use account::{Account, Endpoint, Key, Models, Tls};
-pub use credentials::{Secret, mask};
+pub use credentials::{Secret, mask_keys, mask_secret};
 
 /// What `base_provider_type` of a custom provider may name so far: built-in providers it is spoken to like.
 pub const BASE_PROVIDER_TYPES: &[&str] = &["openai"];

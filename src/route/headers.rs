@@ -3,6 +3,7 @@
 use crate::{
     http::{FieldLine, Fields, Known, RequestHead},
     provider::{Account, Key},
+    route::ingress::percent_decoded,
 };
 
 /// The operator's word on single fields, names in lower case.
@@ -76,14 +77,14 @@ pub fn add_request_fields(
     for field in fields.lines() {
         let name = field.name;
         if let Some(own) = without_prefix(name, OWN) {
-            let extra =
-                without_prefix(own, EXTRA).filter(|extra| !extra.is_empty() && !is_never_passed(extra));
-            if let Some(extra) = extra {
+            let extra = without_prefix(own, EXTRA).filter(|extra| may_be_extra(extra, policy));
+            if let Some(extra) = extra.filter(|extra| !has_operator_field(account, extra)) {
                 push(extra, field.value, head);
             }
             continue;
         }
-        let is_replaced = !accepts_any_encoding && name.eq_ignore_ascii_case(b"accept-encoding");
+        let is_replaced = !accepts_any_encoding && name.eq_ignore_ascii_case(b"accept-encoding")
+            || has_operator_field(account, name);
         if is_passed(name, policy) && !is_replaced && !(names_hops && is_hop(fields, name)) {
             push_line(&field, head);
         }
@@ -119,7 +120,10 @@ pub fn add_response_fields(fields: &Fields, replaces_cors: bool, head: &mut Vec<
 /// The lines that prove to the provider who calls: the key's, or the caller's own.
 pub fn add_credentials(account: &Account, key: &Key, own: Option<&RequestHead>, head: &mut Vec<u8>) {
     let Some(own) = own else {
-        return account.provider.authorize(&key.secret, head);
+        if !has_operator_field(account, b"authorization") {
+            account.provider.authorize(&key.secret, head);
+        }
+        return;
     };
     for (name, value) in own.fields.iter() {
         if is_one_of(name, &["authorization", "x-api-key", "api-key", "x-goog-api-key"]) {
@@ -130,8 +134,21 @@ pub fn add_credentials(account: &Account, key: &Key, own: Option<&RequestHead>, 
 
 /// A query without the parameter `key`, which is a credential; the rest as sent.
 pub fn query_without_credentials(query: &str) -> String {
-    let kept: Vec<_> = query.split('&').filter(|part| part.split('=').next() != Some("key")).collect();
+    let is_key =
+        |part: &&str| percent_decoded(part.split('=').next().unwrap_or_default()).as_deref() == Some("key");
+    let kept: Vec<_> = query.split('&').filter(|part| !is_key(part)).collect();
     kept.join("&")
+}
+
+/// A client may ask for any field that is not bound to a connection, a credential, or denied.
+fn may_be_extra(name: &[u8], policy: &HeaderPolicy) -> bool {
+    let is_denied = policy.denied.iter().any(|denied| name.eq_ignore_ascii_case(denied.as_bytes()));
+    !name.is_empty() && !is_never_passed(name) && !is_denied && without_prefix(name, OWN).is_none()
+}
+
+/// The operator's word on a field replaces the client's.
+fn has_operator_field(account: &Account, name: &[u8]) -> bool {
+    account.extra_headers.iter().any(|(own, _)| name.eq_ignore_ascii_case(own.as_bytes()))
 }
 
 fn is_passed(name: &[u8], policy: &HeaderPolicy) -> bool {
@@ -210,7 +227,8 @@ mod tests {
     fn credentials_hops_and_whereabouts_stay_here() {
         let lines = "Authorization: Bearer x\r\nX-Api-Key: k\r\nCookie: c\r\nOpenAI-Organization: o\r\n\
             OpenAI-Project: p\r\nx-bf-vk: v\r\nForwarded: f\r\nX-Forwarded-For: i\r\nConnection: x-hop, close\r\n\
-            X-Hop: 1\r\nTE: trailers\r\nExpect: 100-continue\r\nx-bf-eh-authorization: z\r\nx-bf-eh-: z\r\n";
+            X-Hop: 1\r\nTE: trailers\r\nExpect: 100-continue\r\nx-bf-eh-authorization: z\r\n\
+            x-bf-eh-: z\r\nx-bf-eh-x-bf-vk: z\r\nx-extra: client\r\n";
         assert_eq!(passed(lines, &HeaderPolicy::default(), true), "X-Extra: e\r\n");
     }
 
@@ -237,6 +255,6 @@ mod tests {
 
     #[test]
     fn a_key_in_the_query_stays_here() {
-        assert_eq!(query_without_credentials("a=1&key=sk&b=%20&keys=2"), "a=1&b=%20&keys=2");
+        assert_eq!(query_without_credentials("a=1&key=sk&b=%20&k%65y=x&keys=2"), "a=1&b=%20&keys=2");
     }
 }

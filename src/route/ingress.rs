@@ -26,6 +26,8 @@ pub struct Ingress<'a> {
     pub operation: Operation,
     /// The path behind the mount, as sent, beginning with `/`.
     pub path: &'a str,
+    /// The model that the path names, decoded.
+    pub model: Option<Cow<'a, str>>,
 }
 
 /// The prefixes under which OpenAI's API is served.
@@ -118,13 +120,19 @@ static MODEL_CALLS: [(&str, Operation); 17] = [
     ("/decisions", Operation::OtherModelCall),
 ];
 
+/// What stands before a model's name in a path.
+const MODEL_PATH: &str = "/models/";
+
 /// Finds where a request belongs; a path that could be read in two ways is refused.
 pub fn locate<'a>(method: &str, path: &'a str) -> Result<Place<'a>, ApiError> {
     // The paths that matter most are plain as they stand.
     if let Some((mount, rest)) = mounted(path)
         && let Some(operation) = model_call(method, rest)
     {
-        return Ok(Place::Call(Ingress { mount, operation, path: rest }));
+        return Ok(Place::Call(Ingress { mount, operation, path: rest, model: None }));
+    }
+    if matches!(method, "TRACE" | "CONNECT") {
+        return Err(ApiError::client(405, "method_not_allowed", format!("{method} is not allowed here.")));
     }
     let plain = plain_path(path)?;
     let own = match plain.as_ref() {
@@ -145,12 +153,26 @@ pub fn locate<'a>(method: &str, path: &'a str) -> Result<Place<'a>, ApiError> {
     if mount == Mount::V1 && plain == "/models" && matches!(method, "GET" | "HEAD") {
         return Ok(Place::Models);
     }
-    let operation = match model_call(method, plain) {
-        Some(operation) => operation,
-        None if plain.starts_with("/models/") => Operation::ModelDetails,
-        None => Operation::Passthrough,
-    };
-    Ok(Place::Call(Ingress { mount, operation, path: rest }))
+    if let Some(model) = plain.strip_prefix(MODEL_PATH) {
+        let model = Some(Cow::Owned(model.to_owned()));
+        return Ok(Place::Call(Ingress { mount, operation: Operation::ModelDetails, path: rest, model }));
+    }
+    let operation = model_call(method, plain).unwrap_or(Operation::Passthrough);
+    Ok(Place::Call(Ingress { mount, operation, path: rest, model: None }))
+}
+
+/// A model's name as it stands in a path: SDKs encode the slash in it.
+pub fn path_segment(model: &str) -> String {
+    let mut segment = String::with_capacity(model.len());
+    for byte in model.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'@' => {
+                segment.push(char::from(byte));
+            }
+            _ => segment.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    segment
 }
 
 fn model_call(method: &str, path: &str) -> Option<Operation> {
@@ -198,7 +220,10 @@ fn plain_path(path: &str) -> Result<Cow<'_, str>, ApiError> {
     } else {
         path.into()
     };
-    if plain.bytes().filter(|byte| *byte == b'/').count() != path.bytes().filter(|byte| *byte == b'/').count()
+    let slashes = |path: &str| path.bytes().filter(|byte| *byte == b'/').count();
+    // Behind `/models/` stands one name, whose slash the SDKs encode.
+    let names_model = path.contains(MODEL_PATH);
+    if !names_model && slashes(&plain) != slashes(path)
         || plain.bytes().any(|byte| byte.is_ascii_control() || byte == b'\\')
     {
         return Err(refused("an encoded slash, backslash or control character"));
@@ -215,7 +240,7 @@ fn plain_path(path: &str) -> Result<Cow<'_, str>, ApiError> {
     Ok(plain)
 }
 
-fn percent_decoded(path: &str) -> Option<Cow<'_, str>> {
+pub(super) fn percent_decoded(path: &str) -> Option<Cow<'_, str>> {
     let mut plain = Vec::with_capacity(path.len());
     let mut bytes = path.bytes();
     while let Some(byte) = bytes.next() {
@@ -275,6 +300,21 @@ mod tests {
         assert_eq!(call("DELETE", "/openai/models/ft:x").1, Operation::ModelDetails);
         assert_eq!(call("GET", "/openai/models").1, Operation::Passthrough);
         assert_eq!(locate("GET", "/v1/models"), Ok(Place::Models));
+        assert_eq!(refusal("TRACE", "/v1/files"), 405);
+    }
+
+    #[test]
+    fn a_path_names_its_model_with_the_slash_encoded_or_not() {
+        for path in ["/v1/models/openai%2Fgpt-4o", "/v1/models/openai/gpt-4o", "/v1/%6dodels/openai/gpt-4o/"]
+        {
+            let Ok(Place::Call(ingress)) = locate("GET", path) else { panic!("{path}") };
+            assert_eq!(
+                (ingress.operation, ingress.model.as_deref()),
+                (Operation::ModelDetails, Some("openai/gpt-4o"))
+            );
+        }
+        assert_eq!(path_segment("meta-llama/Llama 3"), "meta-llama%2FLlama%203");
+        assert_eq!(refusal("GET", "/v1/models/a%2F..%2Fb"), 400);
     }
 
     #[test]

@@ -49,7 +49,8 @@ pub(super) async fn exchange<N: Net>(
         Wanted::Model { boundary } => {
             let mut next_look = 0;
             loop {
-                let is_whole = read_more(shard, head, client, &snapshot, &mut held, &mut body).await?;
+                let is_whole = head.framing == Framing::Empty || client.read_body(shard, &mut body).await?;
+                held.set(body.len())?;
                 let is_time = is_whole || body.len() >= next_look;
                 next_look = next_look.max(body.len() + body.len() / 4);
                 let has_come = is_time && dialect::find_model(&body, boundary) != ModelPart::Incomplete;
@@ -138,10 +139,14 @@ async fn read_more<N: Net>(
 }
 
 /// What routing needs to know of the body.
-fn outline<'a>(ingress: &Ingress<'a>, head: &RequestHead, body: &'a [u8]) -> Result<Outline<'a>, ApiError> {
+fn outline<'a>(
+    ingress: &'a Ingress<'_>,
+    head: &RequestHead,
+    body: &'a [u8],
+) -> Result<Outline<'a>, ApiError> {
     if ingress.operation == Operation::ModelDetails {
-        let model = ingress.path.trim_start_matches("/models/").trim_end_matches('/');
-        return Ok(Outline { model: Some(Cow::Borrowed(model)), ..Outline::default() });
+        let model = ingress.model.as_deref().map(Cow::Borrowed);
+        return Ok(Outline { model, ..Outline::default() });
     }
     if !ingress.operation.is_model_call() {
         return Ok(Outline::default());
@@ -149,7 +154,11 @@ fn outline<'a>(ingress: &Ingress<'a>, head: &RequestHead, body: &'a [u8]) -> Res
     let Some(boundary) = head.fields.known_text(Known::ContentType).and_then(dialect::boundary) else {
         return json::scan(body).map_err(|error| refuse_body(error, body));
     };
-    let ModelPart::Found(at) = dialect::find_model(body, boundary) else { return Ok(Outline::default()) };
+    let at = match dialect::find_model(body, boundary) {
+        ModelPart::Found(at) => at,
+        ModelPart::Ambiguous => return Err(refuse_body(ScanError::Ambiguous("model"), body)),
+        ModelPart::Incomplete | ModelPart::Absent => return Ok(Outline::default()),
+    };
     let model = std::str::from_utf8(&body[at.clone()]).map_err(|_| {
         ApiError::client(400, "invalid_value", "The model's name is not UTF-8.").with_param("model")
     })?;

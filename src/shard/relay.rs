@@ -2,6 +2,8 @@
 
 use std::{io::Write, time::Instant};
 
+use futures_lite::future;
+
 use super::{
     connection::{Client, Ending, Tally},
     net::Net,
@@ -19,6 +21,9 @@ use crate::{
 
 /// An answer up to this length is sent in one piece.
 const JOINED_BYTES_MAX: usize = 8 * 1024;
+
+/// Reads that are passed on before others get their turn.
+const ROUNDS_MAX: usize = 16;
 
 /// What is decided before the first byte goes to the client.
 pub(super) struct Commit<'t, 's> {
@@ -76,10 +81,7 @@ pub(super) async fn relay<N: Net>(
     if complete == 0 && is_done && is_cut_short(kind, &upstream, &mut commit.tap) {
         return Err(Break::Closed.into_ending(commit.target, account.request_time_max));
     }
-    if commit.target.is_key_refused(&upstream.head) && is_done && upstream.content.len() <= REFUSAL_BYTES_MAX
-    {
-        provider::mask(&mut upstream.content, &commit.target.key.secret);
-    }
+    hide_key(&mut upstream, &commit, is_done)?;
 
     let is_persistent =
         respond::may_persist(shard, head) && upstream.rest.is_none() && !upstream.is_request_cut;
@@ -91,6 +93,7 @@ pub(super) async fn relay<N: Net>(
 
     // After the commit: there is only one way to go, and a break shows as one.
     let mut is_mid_event = false;
+    let mut rounds = 0;
     let broken = loop {
         let is_whole = is_done && !is_cut_short(kind, &upstream, &mut commit.tap);
         let held = upstream.content.len() - complete;
@@ -112,6 +115,11 @@ pub(super) async fn relay<N: Net>(
         if is_done {
             break Break::Closed;
         }
+        rounds += 1;
+        if rounds % ROUNDS_MAX == 0 {
+            // Both sides are fast: let others have their turn.
+            future::yield_now().await;
+        }
         let before = upstream.content.len();
         let deadline = deadline(shard, &upstream, kind, account.stream_idle_max);
         match upstream.read(shard, &client.timer, deadline).await {
@@ -122,6 +130,11 @@ pub(super) async fn relay<N: Net>(
     };
     if kind != Kind::Events || is_mid_event || matches!(broken, Break::Client(_)) {
         return Err(Ending::Cut);
+    }
+    if commit.tap.is_some_and(|tap| tap.has_ended()) {
+        // All has been said, only the connection did not end.
+        outlet.pass(shard, client, b"", true).await?;
+        return Ok(false);
     }
     // Whole events only have gone out, so that this one is read as one.
     let mut event = Vec::new();
@@ -141,6 +154,31 @@ fn kind<N: Net>(upstream: &Upstream<'_, N>, commit: &Commit<'_, '_>) -> Kind {
     } else {
         Kind::Bytes
     }
+}
+
+/// Overwrites our key in what a provider says of a failed request; an answer about our credentials that
+/// cannot be searched is not passed on.
+fn hide_key<N: Net>(
+    upstream: &mut Upstream<'_, N>,
+    commit: &Commit<'_, '_>,
+    is_done: bool,
+) -> Result<(), ApiError> {
+    if upstream.head.status < 400 || commit.target.is_direct {
+        return Ok(());
+    }
+    let is_about_key = commit.target.is_key_refused(&upstream.head);
+    if is_about_key && (!is_done || upstream.content.len() > REFUSAL_BYTES_MAX || upstream.is_encoded()) {
+        let name = &commit.target.account.name;
+        let message = format!(
+            "The provider `{name}` refused the gateway's credentials, in an answer that may show them."
+        );
+        return Err(ApiError::provider(upstream.head.status, "upstream_credentials", message));
+    }
+    provider::mask_secret(&mut upstream.content, &commit.target.key.secret);
+    if is_about_key {
+        provider::mask_keys(&mut upstream.content);
+    }
+    Ok(())
 }
 
 /// Length of the front of `content` that ends in a whole event; the boundary has seen the bytes before
@@ -229,6 +267,9 @@ fn response_head<N: Net>(
     }
     out.extend_from_slice(respond::connection_line(head, is_persistent).as_bytes());
     out.extend_from_slice(b"\r\n");
+    if upstream.head.status >= 400 && !commit.target.is_direct {
+        provider::mask_secret(&mut out, &commit.target.key.secret);
+    }
     out
 }
 

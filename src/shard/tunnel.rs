@@ -16,6 +16,9 @@ use super::{
 };
 use crate::http::{Framing, chunk_head};
 
+/// Buffers moved before others get their turn.
+const ROUNDS_MAX: usize = 16;
+
 /// A request's body: the part that is held, in up to three pieces, and whether more is to come.
 pub(super) struct Payload<'a> {
     /// How the upstream is told its length.
@@ -114,7 +117,7 @@ impl<'a, N: Net> Rest<'a, N> {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        loop {
+        for _ in 0..ROUNDS_MAX {
             if self.sent < self.buffer.len() {
                 let before = self.buffer.len() - self.sent;
                 let mut slices = [IoSlice::new(&self.buffer[self.sent..])];
@@ -143,6 +146,9 @@ impl<'a, N: Net> Rest<'a, N> {
             self.is_read = is_read;
             self.buffer = if self.is_chunked { chunked(&content, is_read) } else { content };
         }
+        // Both sides are fast: let others have their turn.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     config::{
         Snapshot,
-        limits::{CONNECT_TIME_MAX, RESPONSE_HEAD_BYTES_MAX},
+        limits::{BODY_IDLE_MAX, CONNECT_TIME_MAX, RESPONSE_HEAD_BYTES_MAX},
     },
     dialect::json::{Outline, document},
     http::{BodyDecoder, BodyError, Framing, HeadError, Known, RequestHead, ResponseHead, length_line},
@@ -66,6 +66,9 @@ pub(super) struct Upstream<'a, N: Net> {
     pub(super) rest: Option<Rest<'a, N>>,
     /// Whether the request could not be sent to its end.
     pub(super) is_request_cut: bool,
+    /// Whether a byte of a response came, or a byte of the client's rest went, so that the request cannot
+    /// be sent again.
+    has_begun: bool,
     socket: Socket<Wire<N::Stream>>,
     endpoint: u64,
     body: BodyDecoder,
@@ -111,7 +114,9 @@ impl Target<'_> {
         out.push(b' ');
         out.extend_from_slice(prefix.as_bytes());
         match model {
-            Some(model) => out.extend_from_slice(format!("/models/{model}").as_bytes()),
+            Some(model) => {
+                out.extend_from_slice(format!("/models/{}", route::path_segment(model)).as_bytes())
+            }
             None => out.extend_from_slice(ingress.path.as_bytes()),
         }
         if let Some(query) = head.query().map(query_without_credentials).filter(|query| !query.is_empty()) {
@@ -163,7 +168,7 @@ impl<'a, N: Net> Upstream<'a, N> {
             upstream.rest = rest.map(|client| Rest::new(client, outgoing.payload.framing));
             match upstream.converse(shard, &outgoing, timer, time_max).await {
                 Ok(()) => break Ok(upstream),
-                Err(Break::Closed) if is_kept && !upstream.has_begun() => {}
+                Err(Break::Closed) if is_kept && !upstream.has_begun => {}
                 Err(broken) => break Err(broken.into_ending(target, time_max)),
             }
         };
@@ -178,16 +183,12 @@ impl<'a, N: Net> Upstream<'a, N> {
             deadline,
             rest: None,
             is_request_cut: false,
+            has_begun: false,
             socket: Socket::new(wire),
             endpoint,
             body: BodyDecoder::new(Framing::Empty),
             received: Vec::new(),
         }
-    }
-
-    /// Whether anything came, or anything went that cannot be sent again.
-    fn has_begun(&self) -> bool {
-        !self.received.is_empty() || self.rest.as_ref().is_some_and(|rest| rest.moved() > 0)
     }
 
     /// Sends the request and reads until the head of the final response is there, both at once: an
@@ -211,6 +212,7 @@ impl<'a, N: Net> Upstream<'a, N> {
         let mut left = if small.is_some() { &mut slices[..1] } else { &mut slices[..] };
         let mut is_held_sent = false;
         let mut moved = 0;
+        let mut moved_at = shard.net.now();
         loop {
             // While a body flows, each piece has the time that a held request has in all.
             let is_flowing = outgoing.payload.has_rest;
@@ -233,9 +235,14 @@ impl<'a, N: Net> Upstream<'a, N> {
             match timer.limit(deadline, step).await {
                 Ok(ended) => return ended,
                 Err(_) => match &self.rest {
-                    Some(rest) if rest.moved() > moved => moved = rest.moved(),
+                    Some(rest) if rest.moved() > moved => {
+                        moved = rest.moved();
+                        moved_at = shard.net.now();
+                    }
                     Some(rest) if rest.waits_for_client() => {
-                        return Err(Break::Client(Ending::Refused(body_timeout())));
+                        if shard.net.now().saturating_duration_since(moved_at) >= BODY_IDLE_MAX {
+                            return Err(Break::Client(Ending::Refused(body_timeout())));
+                        }
                     }
                     _ => return Err(Break::Elapsed),
                 },
@@ -246,7 +253,9 @@ impl<'a, N: Net> Upstream<'a, N> {
     /// Passes the client's rest on; what the upstream no longer takes is not an error yet.
     fn poll_rest(&mut self, cx: &mut std::task::Context<'_>, shard: &ShardState<N>) -> Result<(), Break> {
         let Some(rest) = &mut self.rest else { return Ok(()) };
-        match rest.poll(cx, &shard.scratch, &self.socket) {
+        let polled = rest.poll(cx, &shard.scratch, &self.socket);
+        self.has_begun |= rest.moved() > 0;
+        match polled {
             Poll::Pending => return Ok(()),
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(Stuck::Upstream)) => self.is_request_cut = true,
@@ -274,6 +283,7 @@ impl<'a, N: Net> Upstream<'a, N> {
                     Break::Protocol(what.to_owned())
                 }));
             }
+            self.has_begun = true;
             while !self.received.is_empty()
                 && self.head.take(&mut self.received, is_head).map_err(protocol)?
             {
@@ -313,9 +323,10 @@ impl<'a, N: Net> Upstream<'a, N> {
                     received.extend_from_slice(&bytes[taken..]);
                     Ok(bytes.len())
                 }));
-                match decoded {
-                    Ok(decoded) if decoded.map_err(broken_body)? > 0 => {}
-                    _ => return Poll::Ready(self.body.close().map(|()| true).map_err(|_| Break::Closed)),
+                // Only an orderly end can be the end of a body; a reset never is.
+                let Ok(decoded) = decoded else { return Poll::Ready(Err(Break::Closed)) };
+                if decoded.map_err(broken_body)? == 0 {
+                    return Poll::Ready(self.body.close().map(|()| true).map_err(|_| Break::Closed));
                 }
             }
             Poll::Ready(Ok(self.body.is_done()))
