@@ -7,7 +7,7 @@ use std::ops::Range;
 #[derive(Debug, Default)]
 pub struct Fields {
     raw: Vec<u8>,
-    at: Vec<(Range<u32>, Range<u32>)>,
+    at: Vec<Place>,
     /// Position in `at` plus one of the first field of each known name, 0 where there is none.
     first: [u8; KNOWN_COUNT],
     /// A bit for each known name that stands there more than once.
@@ -15,15 +15,14 @@ pub struct Fields {
     has_own: bool,
 }
 
-/// One field.
+/// Where a field stands in the bytes of its head. Its line ends where the next one begins.
 #[derive(Clone, Copy, Debug)]
-pub struct FieldLine<'a> {
-    /// In the sender's spelling.
-    pub name: &'a [u8],
-    /// Without white space around it.
-    pub value: &'a [u8],
-    /// The line that it came in, if it is written as `Name: value`, its end included.
-    pub line: Option<&'a [u8]>,
+struct Place {
+    line: u32,
+    name_end: u32,
+    value: u32,
+    value_end: u32,
+    line_end: u32,
 }
 
 /// Names that are asked for on every request or response.
@@ -49,21 +48,18 @@ pub enum Known {
 
 const KNOWN_COUNT: usize = Known::TransferEncoding as usize + 1;
 
-/// Fields with this prefix are for the gateway.
-const OWN_PREFIX: &[u8] = b"x-bf-";
-
 impl Known {
     fn of(name: &[u8]) -> Option<Self> {
-        // Told apart by their lengths, which one comparison then confirms.
-        let (known, spelling): (Self, &[u8]) = match name.len() {
-            4 => (Self::Host, b"host"),
-            6 if matches!(name[0], b'e' | b'E') => (Self::Expect, b"expect"),
-            6 => (Self::Origin, b"origin"),
-            10 => (Self::Connection, b"connection"),
-            12 => (Self::ContentType, b"content-type"),
-            14 => (Self::ContentLength, b"content-length"),
-            16 => (Self::ContentEncoding, b"content-encoding"),
-            17 => (Self::TransferEncoding, b"transfer-encoding"),
+        let first = name.first()?.to_ascii_lowercase();
+        let (known, spelling): (Self, &[u8]) = match (name.len(), first) {
+            (4, b'h') => (Self::Host, b"host"),
+            (6, b'e') => (Self::Expect, b"expect"),
+            (6, b'o') => (Self::Origin, b"origin"),
+            (10, b'c') => (Self::Connection, b"connection"),
+            (12, b'c') => (Self::ContentType, b"content-type"),
+            (14, b'c') => (Self::ContentLength, b"content-length"),
+            (16, b'c') => (Self::ContentEncoding, b"content-encoding"),
+            (17, b't') => (Self::TransferEncoding, b"transfer-encoding"),
             _ => return None,
         };
         name.eq_ignore_ascii_case(spelling).then_some(known)
@@ -71,38 +67,54 @@ impl Known {
 }
 
 impl Fields {
-    /// Keeps the bytes of a head and where its fields are in them.
-    pub(super) fn fill(&mut self, raw: &[u8], parsed: &[httparse::Header<'_>]) {
+    /// Keeps the bytes of a head and where its fields are in them: false where a line of theirs does not
+    /// end in CRLF.
+    pub(super) fn fill(&mut self, raw: &[u8], parsed: &[httparse::Header<'_>]) -> bool {
         self.raw.clear();
         self.raw.extend_from_slice(raw);
         self.at.clear();
         self.first = [0; KNOWN_COUNT];
         self.repeated = 0;
         self.has_own = false;
-        for field in parsed {
+        let start = |part: &[u8]| (part.as_ptr() as usize - raw.as_ptr() as usize) as u32;
+        let has_line_end = |end: u32| raw[..end as usize].ends_with(b"\r\n");
+        let head_end = raw.len() as u32 - 2;
+        let mut are_whole = true;
+        for (position, field) in parsed.iter().enumerate() {
             let name = field.name.as_bytes();
-            self.at.push((place(raw, name), place(raw, field.value)));
+            let line = start(name);
+            let name_end = line + name.len() as u32;
+            // An empty value may be a slice of nowhere.
+            let value = if field.value.is_empty() { name_end + 1 } else { start(field.value) };
+            let value_end = value + field.value.len() as u32;
+            let line_end = parsed.get(position + 1).map_or(head_end, |next| start(next.name.as_bytes()));
+            are_whole &= has_line_end(line) && has_line_end(line_end);
+            self.at.push(Place { line, name_end, value, value_end, line_end });
             if let Some(known) = Known::of(name) {
                 match &mut self.first[known as usize] {
                     first @ 0 => *first = self.at.len() as u8,
                     _ => self.repeated |= 1 << known as u8,
                 }
             }
-            self.has_own |= name.len() > OWN_PREFIX.len()
-                && matches!(name[0], b'x' | b'X')
-                && name[..OWN_PREFIX.len()].eq_ignore_ascii_case(OWN_PREFIX);
+            self.has_own |= is_own(name);
         }
+        // Empty lines may come before the first one.
+        let mut begin = raw;
+        while let Some(rest) = begin.strip_prefix(b"\r\n") {
+            begin = rest;
+        }
+        are_whole && has_line_end(head_end) && raw.ends_with(b"\r\n") && !begin.starts_with(b"\n")
     }
 
     /// Name and value of each field, in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.at.iter().map(|(name, value)| (self.slice(name), self.slice(value)))
+        self.at.iter().map(|at| (self.name(at), self.value(at)))
     }
 
     /// The first value of a known field.
     pub fn known(&self, name: Known) -> Option<&[u8]> {
         let position = usize::from(self.first[name as usize]).checked_sub(1)?;
-        self.at.get(position).map(|(_, value)| self.slice(value))
+        self.at.get(position).map(|at| self.value(at))
     }
 
     /// Whether a known field stands there more than once.
@@ -110,19 +122,25 @@ impl Fields {
         self.repeated & 1 << name as u8 != 0
     }
 
-    /// Each field's whole line, its end included, with its name; the value alone where the line is not
-    /// written as `Name: value`.
-    pub fn lines(&self) -> impl Iterator<Item = FieldLine<'_>> {
-        self.at.iter().map(|(name, value)| {
-            let is_plain = value.start == name.end + 2 && self.raw[name.end as usize..].starts_with(b": ");
-            let end = value.end as usize + 2;
-            let is_plain = is_plain && self.raw.get(value.end as usize..end) == Some(b"\r\n");
-            FieldLine {
-                name: self.slice(name),
-                value: self.slice(value),
-                line: is_plain.then(|| &self.raw[name.start as usize..end]),
+    /// Appends the lines of those fields whose names are to be kept, as sent and in their order.
+    pub fn push_lines(&self, is_kept: impl Fn(&[u8]) -> bool, head: &mut Vec<u8>) {
+        // Lines that follow each other are copied at once.
+        let mut run = 0..0;
+        for at in &self.at {
+            if is_kept(self.name(at)) {
+                if run.end != at.line {
+                    head.extend_from_slice(self.slice(run));
+                    run = at.line..at.line;
+                }
+                run.end = at.line_end;
             }
-        })
+        }
+        head.extend_from_slice(self.slice(run));
+    }
+
+    /// Whether there are fields for the gateway (`x-bf-…`).
+    pub fn has_own(&self) -> bool {
+        self.has_own
     }
 
     /// The first value of a known field, where it is text.
@@ -161,13 +179,19 @@ impl Fields {
             .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
     }
 
-    fn slice(&self, range: &Range<u32>) -> &[u8] {
+    fn name(&self, at: &Place) -> &[u8] {
+        self.slice(at.line..at.name_end)
+    }
+
+    fn value(&self, at: &Place) -> &[u8] {
+        self.slice(at.value..at.value_end)
+    }
+
+    fn slice(&self, range: Range<u32>) -> &[u8] {
         &self.raw[range.start as usize..range.end as usize]
     }
 }
 
-/// Where `part`, a slice of `whole`, stands in it.
-fn place(whole: &[u8], part: &[u8]) -> Range<u32> {
-    let start = if part.is_empty() { 0 } else { part.as_ptr() as usize - whole.as_ptr() as usize };
-    start as u32..(start + part.len()) as u32
+fn is_own(name: &[u8]) -> bool {
+    matches!(name, [b'x' | b'X', b'-', b'b' | b'B', b'f' | b'F', b'-', _, ..])
 }

@@ -75,7 +75,6 @@ impl RequestHead {
             httparse::Status::Partial => return Ok(false),
         };
         let raw = &buffer[..length];
-        only_whole_line_ends(raw)?;
         let (Some(method), Some(target), Some(minor_version)) = (parsed.method, parsed.path, parsed.version)
         else {
             return Err(HeadError::Malformed("the request line is incomplete"));
@@ -90,8 +89,9 @@ impl RequestHead {
         self.path = path_start..path_end;
         self.query = (path_end < target.len()).then(|| path_end + 1..target.len());
         self.minor_version = minor_version;
-        self.fields.fill(raw, parsed.headers);
+        let are_lines_whole = self.fields.fill(raw, parsed.headers);
         buffer.drain(..length);
+        check_line_ends(are_lines_whole)?;
 
         match self.fields.known(Known::Host) {
             None if minor_version == 0 => {}
@@ -140,12 +140,12 @@ impl ResponseHead {
             return Err(HeadError::Malformed("the status is not a status"));
         }
         let raw = &buffer[..length];
-        only_whole_line_ends(raw)?;
         self.status = status;
         self.reason.clear();
         self.reason.push_str(parsed.reason.unwrap_or_default());
-        self.fields.fill(raw, parsed.headers);
+        let are_lines_whole = self.fields.fill(raw, parsed.headers);
         buffer.drain(..length);
+        check_line_ends(are_lines_whole)?;
 
         let delimited = framing(&self.fields, minor_version)?.unwrap_or(Framing::UntilClose);
         let is_empty = answers_head || status < 200 || status == 204 || status == 304;
@@ -220,20 +220,10 @@ fn is_persistent(fields: &Fields, minor_version: u8) -> bool {
     }
 }
 
-/// A line feed without carriage return, or the other way round, is read differently by different
-/// servers: such a head is refused.
-fn only_whole_line_ends(raw: &[u8]) -> Result<(), HeadError> {
-    let mut ends = 0;
-    for at in memchr::memchr_iter(b'\n', raw) {
-        if at == 0 || raw[at - 1] != b'\r' {
-            return Err(HeadError::Malformed("a line ends in a bare line feed"));
-        }
-        ends += 1;
-    }
-    if memchr::memchr_iter(b'\r', raw).count() != ends {
-        return Err(HeadError::Malformed("there is a bare carriage return"));
-    }
-    Ok(())
+/// A line that ends in a bare line feed is read differently by different servers: such a head is refused.
+/// The parser lets no other line feed and no bare carriage return pass.
+fn check_line_ends(are_whole: bool) -> Result<(), HeadError> {
+    if are_whole { Ok(()) } else { Err(HeadError::Malformed("a line ends in a bare line feed")) }
 }
 
 fn refuse(error: httparse::Error) -> HeadError {
@@ -304,6 +294,13 @@ mod tests {
             "GET / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n",
             "GET / HTTP/1.1\nHost: h\n\n",
             "GET / HTTP/1.1\r\nHost: h\nX: y\r\n\r\n",
+            "\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
+            "\r\n\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
+            "GET / HTTP/1.1\nHost: h\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h\r\n\n",
+            "GET / HTTP/1.0\n\r\n",
+            "GET / HTTP/1.0\r\n\n",
             "GET / HTTP/1.1\r\nHost : h\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: h\r\n folded\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: h\r\nX: a\0b\r\n\r\n",

@@ -7,7 +7,7 @@ mod sse;
 mod write;
 
 pub use body::{BodyDecoder, BodyError, Framing};
-pub use fields::{FieldLine, Fields, Known};
+pub use fields::{Fields, Known};
 pub use head::{HeadError, RequestHead, ResponseHead};
 pub use sse::EventBoundary;
 pub use write::{ChunkHead, chunk_head, length_line, reason, response_line};

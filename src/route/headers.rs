@@ -1,7 +1,7 @@
 //! Which header fields go on, in both directions.
 
 use crate::{
-    http::{FieldLine, Fields, Known, RequestHead},
+    http::{Fields, Known, RequestHead},
     provider::{Account, Key},
     route::ingress::percent_decoded,
 };
@@ -74,19 +74,20 @@ pub fn add_request_fields(
     head: &mut Vec<u8>,
 ) {
     let names_hops = names_hops(fields);
-    for field in fields.lines() {
-        let name = field.name;
-        if let Some(own) = without_prefix(name, OWN) {
-            let extra = without_prefix(own, EXTRA).filter(|extra| may_be_extra(extra, policy));
-            if let Some(extra) = extra.filter(|extra| !has_operator_field(account, extra)) {
-                push(extra, field.value, head);
-            }
-            continue;
-        }
+    let is_kept = |name: &[u8]| {
         let is_replaced = !accepts_any_encoding && name.eq_ignore_ascii_case(b"accept-encoding")
             || has_operator_field(account, name);
-        if is_passed(name, policy) && !is_replaced && !(names_hops && is_hop(fields, name)) {
-            push_line(&field, head);
+        is_passed(name, policy) && !is_replaced && !(names_hops && is_hop(fields, name))
+    };
+    fields.push_lines(is_kept, head);
+    if fields.has_own() {
+        for (name, value) in fields.iter() {
+            let extra = without_prefix(name, OWN).and_then(|own| without_prefix(own, EXTRA));
+            let extra =
+                extra.filter(|extra| may_be_extra(extra, policy) && !has_operator_field(account, extra));
+            if let Some(extra) = extra {
+                push(extra, value, head);
+            }
         }
     }
     if !accepts_any_encoding {
@@ -106,15 +107,13 @@ pub fn add_operator_fields(account: &Account, head: &mut Vec<u8>) {
 /// `Content-Length` is the writer's.
 pub fn add_response_fields(fields: &Fields, replaces_cors: bool, head: &mut Vec<u8>) {
     let names_hops = names_hops(fields);
-    for field in fields.lines() {
-        let name = field.name;
+    let is_kept = |name: &[u8]| {
         let is_cors = replaces_cors && without_prefix(name, "access-control-").is_some();
         let is_framing = name.eq_ignore_ascii_case(b"content-length");
         let is_hop = is_one_of(name, &RESPONSE_NEVER) || names_hops && is_hop(fields, name);
-        if !is_cors && !is_framing && !is_hop {
-            push_line(&field, head);
-        }
-    }
+        !is_cors && !is_framing && !is_hop
+    };
+    fields.push_lines(is_kept, head);
 }
 
 /// The lines that prove to the provider who calls: the key's, or the caller's own.
@@ -153,7 +152,11 @@ fn has_operator_field(account: &Account, name: &[u8]) -> bool {
 
 fn is_passed(name: &[u8], policy: &HeaderPolicy) -> bool {
     let listed = |names: &[String]| names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
-    !is_never_passed(name) && !listed(&policy.denied) && (!is_private(name) || listed(&policy.allowed))
+    let is_for_us = matches!(name.first(), Some(b'x' | b'X')) && without_prefix(name, OWN).is_some();
+    !is_for_us
+        && !is_never_passed(name)
+        && !listed(&policy.denied)
+        && (!is_private(name) || listed(&policy.allowed))
 }
 
 /// Whether `Connection` says more than whether it stays.
@@ -170,19 +173,15 @@ fn is_hop(fields: &Fields, name: &[u8]) -> bool {
 }
 
 fn is_one_of(name: &[u8], names: &[&str]) -> bool {
-    names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+    let Some(first) = name.first().map(u8::to_ascii_lowercase) else { return false };
+    names
+        .iter()
+        .any(|known| known.as_bytes().first() == Some(&first) && name.eq_ignore_ascii_case(known.as_bytes()))
 }
 
 fn without_prefix<'a>(name: &'a [u8], prefix: &str) -> Option<&'a [u8]> {
     let (start, rest) = name.split_at_checked(prefix.len())?;
     start.eq_ignore_ascii_case(prefix.as_bytes()).then_some(rest)
-}
-
-fn push_line(field: &FieldLine<'_>, head: &mut Vec<u8>) {
-    match field.line {
-        Some(line) => head.extend_from_slice(line),
-        None => push(field.name, field.value, head),
-    }
 }
 
 fn push(name: &[u8], value: &[u8], head: &mut Vec<u8>) {

@@ -1,6 +1,7 @@
 //! JSON, and the only place that names a parser of it: a validating scanner for the request path, whole
 //! documents for everything else.
 
+mod block;
 pub mod document;
 mod scan;
 

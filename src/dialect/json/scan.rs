@@ -3,6 +3,8 @@
 
 use std::{borrow::Cow, ops::Range};
 
+use super::block::{BLOCK, Block};
+
 /// Words of the stack of open brackets: one bit a level.
 const DEPTH_WORDS: usize = 4;
 /// Levels of nesting; a deeper body is refused.
@@ -40,7 +42,7 @@ pub enum ScanError {
 
 /// Validates `body` and finds what routing needs.
 pub fn scan(body: &[u8]) -> Result<Outline<'_>, ScanError> {
-    let mut scanner = Scanner { body, at: 0, has_high_bytes: false, names_stored: false };
+    let mut scanner = Scanner::new(body);
     scanner.skip_space();
     if scanner.peek() != Some(b'{') {
         let start = scanner.at;
@@ -75,6 +77,9 @@ const STORED_ANYWHERE: [&[u8]; 4] = [b"file_id", b"file_ids", b"vector_store_ids
 struct Scanner<'a> {
     body: &'a [u8],
     at: usize,
+    /// Where the block begins whose stops are known.
+    block_at: usize,
+    stops: u64,
     has_high_bytes: bool,
     names_stored: bool,
 }
@@ -87,6 +92,11 @@ struct Open {
 }
 
 impl<'a> Scanner<'a> {
+    fn new(body: &'a [u8]) -> Self {
+        let Block { stops, has_high_bytes } = Block::of(body);
+        Self { body, at: 0, block_at: 0, stops, has_high_bytes, names_stored: false }
+    }
+
     fn top_level(&mut self) -> Result<Outline<'a>, ScanError> {
         let mut outline = Outline::default();
         let mut has_stream = false;
@@ -234,14 +244,30 @@ impl<'a> Scanner<'a> {
         }
         let start = self.at;
         loop {
-            let (length, has_high_bytes) = plain_run(&self.body[self.at..]);
-            self.at += length;
-            self.has_high_bytes |= has_high_bytes;
+            self.skip_plain();
             match self.next()? {
                 b'"' => return Ok(start..self.at - 1),
                 b'\\' => self.escape()?,
                 _ => return Err(ScanError::Malformed(self.at - 1)),
             }
+        }
+    }
+
+    /// Passes what needs no look in a string, up to a quote, a backslash, a control character or the end.
+    fn skip_plain(&mut self) {
+        loop {
+            let passed = (self.at - self.block_at).min(BLOCK) as u32;
+            let stops = self.stops.checked_shr(passed).unwrap_or_default();
+            if stops != 0 {
+                self.at += stops.trailing_zeros() as usize;
+                return;
+            }
+            self.at = self.at.max(self.block_at + BLOCK);
+            let rest = self.body.get(self.at..).unwrap_or_default();
+            let block = Block::of(rest);
+            self.block_at = self.at;
+            self.stops = block.stops;
+            self.has_high_bytes |= block.has_high_bytes;
         }
     }
 
@@ -343,52 +369,6 @@ impl Open {
     }
 }
 
-/// A run of this length is likely to go on: the vectorised search then pays.
-const LONG_RUN: usize = 64;
-
-/// How many bytes at the front of `bytes` need no look (no quote, no backslash, no control character),
-/// and whether there may be any beyond ASCII among them.
-fn plain_run(bytes: &[u8]) -> (usize, bool) {
-    let (length, has_high_bytes) = short_run(&bytes[..bytes.len().min(LONG_RUN)]);
-    if length < LONG_RUN {
-        return (length, has_high_bytes);
-    }
-    let rest = &bytes[LONG_RUN..];
-    let end = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-    let run = &rest[..end];
-    // Written without branches, so that the compiler makes vectors of it.
-    let all = run.iter().fold(0, |all, byte| all | byte);
-    let has_control = run.iter().fold(false, |has, byte| has | (*byte < 0x20));
-    let length = if has_control { run.iter().take_while(|byte| **byte >= 0x20).count() } else { run.len() };
-    (LONG_RUN + length, has_high_bytes || all >= 0x80)
-}
-
-/// The same, eight bytes at a time: a byte of a word has its high bit set where it stops the run.
-fn short_run(bytes: &[u8]) -> (usize, bool) {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGHS: u64 = ONES * 128;
-    let has_zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
-    let mut length = 0;
-    let mut all = 0;
-    for chunk in bytes.chunks_exact(8) {
-        let mut eight = [0; 8];
-        eight.copy_from_slice(chunk);
-        let word = u64::from_le_bytes(eight);
-        let below_space = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-        let stops = has_zero(word ^ (ONES * 0x22)) | has_zero(word ^ (ONES * 0x5c)) | below_space;
-        all |= word;
-        if stops != 0 {
-            // Borrows only reach upwards, so the lowest set bit is right.
-            return (length + stops.trailing_zeros() as usize / 8, all & HIGHS != 0);
-        }
-        length += 8;
-    }
-    let rest = &bytes[length..];
-    let run = rest.iter().take_while(|byte| **byte >= 0x20 && **byte != b'"' && **byte != b'\\').count();
-    let has_high_bytes = all & HIGHS != 0 || rest[..run].iter().any(|byte| !byte.is_ascii());
-    (length + run, has_high_bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -479,16 +459,15 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_plain_bytes_ends_where_it_ends_byte_by_byte() {
-        let mut rng = fastrand::Rng::with_seed(7);
-        for _ in 0..20_000 {
-            let prefix = rng.usize(0..200);
-            let tail = (0..rng.usize(0..40)).map(|_| *rng.choice(b"a\"\\\x1f \xff\x80\x00z").unwrap());
-            let bytes: Vec<u8> = std::iter::repeat_n(b'a', prefix).chain(tail.collect::<Vec<_>>()).collect();
-            let slow = bytes.iter().take_while(|b| **b >= 0x20 && **b != b'"' && **b != b'\\').count();
-            let (length, has_high_bytes) = plain_run(&bytes);
-            assert_eq!(length, slow, "{bytes:?}");
-            assert!(has_high_bytes || bytes[..slow].is_ascii(), "{bytes:?}");
+    fn a_string_ends_where_it_ends_whatever_its_length() {
+        for length in 0..300 {
+            let body = format!("{{\"{0}\":\"{0}\\\"{0}\",\"model\":\"m\"}}", "é".repeat(length));
+            let outline = scan(body.as_bytes()).unwrap();
+            assert_eq!(&body[outline.model_at], "\"m\"", "{length}");
+            let cut = format!("{{\"a\":\"{}", "b".repeat(length));
+            assert_eq!(scan(cut.as_bytes()), Err(ScanError::Malformed(cut.len())), "{length}");
+            let broken = format!("{{\"a\":\"{}\u{1}\"}}", "b".repeat(length));
+            assert_eq!(scan(broken.as_bytes()), Err(ScanError::Malformed(6 + length)), "{length}");
         }
     }
 
