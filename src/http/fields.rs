@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use super::NameSet;
+
 /// The header fields of one message, with the bytes they came in.
 #[derive(Debug, Default)]
 pub struct Fields {
@@ -48,21 +50,35 @@ pub enum Known {
 
 const KNOWN_COUNT: usize = Known::TransferEncoding as usize + 1;
 
+/// The spelling of each known name, in their order.
+const SPELLINGS: [&str; KNOWN_COUNT] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "origin",
+    "transfer-encoding",
+];
+
+const KNOWN: [Known; KNOWN_COUNT] = [
+    Known::Connection,
+    Known::ContentEncoding,
+    Known::ContentLength,
+    Known::ContentType,
+    Known::Expect,
+    Known::Host,
+    Known::Origin,
+    Known::TransferEncoding,
+];
+
+static KNOWN_NAMES: NameSet<KNOWN_COUNT> = NameSet::new(SPELLINGS);
+
 impl Known {
+    #[inline]
     fn of(name: &[u8]) -> Option<Self> {
-        let first = name.first()?.to_ascii_lowercase();
-        let (known, spelling): (Self, &[u8]) = match (name.len(), first) {
-            (4, b'h') => (Self::Host, b"host"),
-            (6, b'e') => (Self::Expect, b"expect"),
-            (6, b'o') => (Self::Origin, b"origin"),
-            (10, b'c') => (Self::Connection, b"connection"),
-            (12, b'c') => (Self::ContentType, b"content-type"),
-            (14, b'c') => (Self::ContentLength, b"content-length"),
-            (16, b'c') => (Self::ContentEncoding, b"content-encoding"),
-            (17, b't') => (Self::TransferEncoding, b"transfer-encoding"),
-            _ => return None,
-        };
-        name.eq_ignore_ascii_case(spelling).then_some(known)
+        KNOWN_NAMES.position(name).map(|position| KNOWN[position])
     }
 }
 

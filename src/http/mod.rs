@@ -3,11 +3,13 @@
 mod body;
 mod fields;
 mod head;
+mod names;
 mod sse;
 mod write;
 
 pub use body::{BodyDecoder, BodyError, Framing};
 pub use fields::{Fields, Known};
 pub use head::{HeadError, RequestHead, ResponseHead};
+pub use names::NameSet;
 pub use sse::EventBoundary;
 pub use write::{ChunkHead, chunk_head, length_line, reason, response_line};

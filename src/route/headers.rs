@@ -1,7 +1,7 @@
 //! Which header fields go on, in both directions.
 
 use crate::{
-    http::{Fields, Known, RequestHead},
+    http::{Fields, Known, NameSet, RequestHead},
     provider::{Account, Key},
     route::ingress::percent_decoded,
 };
@@ -16,53 +16,58 @@ pub struct HeaderPolicy {
 }
 
 /// Fields that belong to one connection, to the framing, or to the caller alone: nothing lets them
-/// through. Grouped by length, so that most fields are compared with none.
-fn is_never_passed(name: &[u8]) -> bool {
-    let names: &[&str] = match name.len() {
-        2 => &["te"],
-        4 => &["host"],
-        6 => &["expect", "cookie"],
-        7 => &["trailer", "upgrade", "api-key"],
-        9 => &["x-api-key"],
-        10 => &["connection", "keep-alive"],
-        13 => &["authorization"],
-        14 => &["content-length", "x-goog-api-key", "http2-settings"],
-        16 => &["proxy-connection"],
-        17 => &["transfer-encoding", "sec-websocket-key"],
-        18 => &["proxy-authenticate"],
-        19 => &["proxy-authorization"],
-        24 => &["sec-websocket-extensions"],
-        _ => return false,
-    };
-    is_one_of(name, names)
-}
+/// through.
+static NEVER_PASSED: NameSet<20> = NameSet::new([
+    "api-key",
+    "authorization",
+    "connection",
+    "content-length",
+    "cookie",
+    "expect",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "sec-websocket-extensions",
+    "sec-websocket-key",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "x-api-key",
+    "x-goog-api-key",
+]);
 
-/// Fields that say who the caller is or where it sits: held back unless the operator allows them.
-fn is_private(name: &[u8]) -> bool {
-    match name.first().map(u8::to_ascii_lowercase) {
-        Some(b'o') => is_one_of(name, &["openai-organization", "openai-project"]),
-        Some(b'f') => is_one_of(name, &["forwarded"]),
-        Some(b'x') => is_one_of(name, &["x-real-ip"]) || without_prefix(name, "x-forwarded-").is_some(),
-        _ => false,
-    }
-}
+/// Fields that say who the caller is or where it sits: held back unless the operator allows them, like
+/// those that begin with `x-forwarded-`.
+static PRIVATE: NameSet<4> =
+    NameSet::new(["forwarded", "openai-organization", "openai-project", "x-real-ip"]);
+const FORWARDED: &str = "x-forwarded-";
 
 /// Fields with this prefix are for the gateway.
 const OWN: &str = "x-bf-";
 /// A client's `x-bf-eh-<name>` goes on as `<name>`.
 const EXTRA: &str = "eh-";
 
-/// Fields of a response that belong to its connection.
-static RESPONSE_NEVER: [&str; 8] = [
+/// Fields of a response that belong to its connection, or to its framing.
+static RESPONSE_NEVER: NameSet<9> = NameSet::new([
     "connection",
+    "content-length",
     "keep-alive",
-    "proxy-connection",
     "proxy-authenticate",
+    "proxy-connection",
     "te",
     "trailer",
     "transfer-encoding",
     "upgrade",
-];
+]);
+
+/// Fields that prove who calls.
+static CREDENTIALS: NameSet<4> = NameSet::new(["api-key", "authorization", "x-api-key", "x-goog-api-key"]);
+
+static ACCEPT_ENCODING: NameSet<1> = NameSet::new(["accept-encoding"]);
 
 /// Appends the fields of a client's request that the upstream gets, in their order and spelling, and
 /// those that the operator adds.
@@ -75,8 +80,8 @@ pub fn add_request_fields(
 ) {
     let names_hops = names_hops(fields);
     let is_kept = |name: &[u8]| {
-        let is_replaced = !accepts_any_encoding && name.eq_ignore_ascii_case(b"accept-encoding")
-            || has_operator_field(account, name);
+        let is_replaced =
+            !accepts_any_encoding && ACCEPT_ENCODING.contains(name) || has_operator_field(account, name);
         is_passed(name, policy) && !is_replaced && !(names_hops && is_hop(fields, name))
     };
     fields.push_lines(is_kept, head);
@@ -109,9 +114,7 @@ pub fn add_response_fields(fields: &Fields, replaces_cors: bool, head: &mut Vec<
     let names_hops = names_hops(fields);
     let is_kept = |name: &[u8]| {
         let is_cors = replaces_cors && without_prefix(name, "access-control-").is_some();
-        let is_framing = name.eq_ignore_ascii_case(b"content-length");
-        let is_hop = is_one_of(name, &RESPONSE_NEVER) || names_hops && is_hop(fields, name);
-        !is_cors && !is_framing && !is_hop
+        !(is_cors || RESPONSE_NEVER.contains(name) || names_hops && is_hop(fields, name))
     };
     fields.push_lines(is_kept, head);
 }
@@ -125,7 +128,7 @@ pub fn add_credentials(account: &Account, key: &Key, own: Option<&RequestHead>, 
         return;
     };
     for (name, value) in own.fields.iter() {
-        if is_one_of(name, &["authorization", "x-api-key", "api-key", "x-goog-api-key"]) {
+        if CREDENTIALS.contains(name) {
             push(name, value, head);
         }
     }
@@ -142,7 +145,7 @@ pub fn query_without_credentials(query: &str) -> String {
 /// A client may ask for any field that is not bound to a connection, a credential, or denied.
 fn may_be_extra(name: &[u8], policy: &HeaderPolicy) -> bool {
     let is_denied = policy.denied.iter().any(|denied| name.eq_ignore_ascii_case(denied.as_bytes()));
-    !name.is_empty() && !is_never_passed(name) && !is_denied && without_prefix(name, OWN).is_none()
+    !name.is_empty() && !NEVER_PASSED.contains(name) && !is_denied && without_prefix(name, OWN).is_none()
 }
 
 /// The operator's word on a field replaces the client's.
@@ -152,11 +155,14 @@ fn has_operator_field(account: &Account, name: &[u8]) -> bool {
 
 fn is_passed(name: &[u8], policy: &HeaderPolicy) -> bool {
     let listed = |names: &[String]| names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
-    let is_for_us = matches!(name.first(), Some(b'x' | b'X')) && without_prefix(name, OWN).is_some();
-    !is_for_us
-        && !is_never_passed(name)
+    // Most names begin with another letter, or go on with another one.
+    let may_be_ours = matches!(name, [b'x' | b'X', b'-', b'b' | b'B' | b'f' | b'F', ..]);
+    let is_ours = may_be_ours && without_prefix(name, OWN).is_some();
+    let is_private = PRIVATE.contains(name) || may_be_ours && without_prefix(name, FORWARDED).is_some();
+    !is_ours
+        && !NEVER_PASSED.contains(name)
         && !listed(&policy.denied)
-        && (!is_private(name) || listed(&policy.allowed))
+        && (!is_private || listed(&policy.allowed))
 }
 
 /// Whether `Connection` says more than whether it stays.
@@ -170,13 +176,6 @@ fn names_hops(fields: &Fields) -> bool {
 /// A field that `Connection` names belongs to that connection.
 fn is_hop(fields: &Fields, name: &[u8]) -> bool {
     std::str::from_utf8(name).is_ok_and(|name| fields.has_token(Known::Connection, name))
-}
-
-fn is_one_of(name: &[u8], names: &[&str]) -> bool {
-    let Some(first) = name.first().map(u8::to_ascii_lowercase) else { return false };
-    names
-        .iter()
-        .any(|known| known.as_bytes().first() == Some(&first) && name.eq_ignore_ascii_case(known.as_bytes()))
 }
 
 fn without_prefix<'a>(name: &'a [u8], prefix: &str) -> Option<&'a [u8]> {

@@ -106,6 +106,17 @@ fn variable_hint(prefix: &str) -> String {
 }
 
 fn check_model(model: &str) -> Result<(), ApiError> {
+    // Nearly all names are made of these; a dot must not begin a segment.
+    let mut before = b'/';
+    let mut is_plain = |byte: u8| {
+        let begins_segment = std::mem::replace(&mut before, byte) == b'/';
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'_' | b':' | b'/')
+            || byte == b'.' && !begins_segment
+    };
+    if !model.is_empty() && model.len() <= MODEL_BYTES_MAX && model.bytes().all(&mut is_plain) {
+        return Ok(());
+    }
     let refused = |what: &str| {
         Err(ApiError::client(400, "invalid_value", format!("The model name {what}.")).with_param("model"))
     };

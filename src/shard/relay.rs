@@ -65,6 +65,7 @@ pub(super) async fn relay<N: Net>(
 ) -> Result<bool, Ending> {
     let account = commit.target.account;
     let kind = kind(&upstream, &commit);
+    commit.tap = commit.tap.filter(|_| kind == Kind::Events);
     let mut boundary = EventBoundary::default();
     let mut is_done = upstream.is_done();
 
@@ -320,7 +321,7 @@ fn add_own_fields(target: &Target<'_>, request_id: &str, out: &mut Vec<u8>) {
 /// A model's name may hold what no header field may.
 fn push_escaped(value: &str, out: &mut Vec<u8>) {
     let is_plain = |byte: u8| matches!(byte, 0x21..=0x7e) && byte != b'%';
-    if value.bytes().all(is_plain) {
+    if value.bytes().fold(true, |all, byte| all & is_plain(byte)) {
         return out.extend_from_slice(value.as_bytes());
     }
     for byte in value.bytes() {

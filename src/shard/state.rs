@@ -120,11 +120,12 @@ impl<N: Net> ShardState<N> {
 
     /// An id for a request: 128 random bits in hexadecimal.
     pub(super) fn new_id(&self) -> String {
-        let bits = self.rng.borrow_mut().u128(..).to_be_bytes();
-        bits.iter()
-            .flat_map(|byte| [byte >> 4, byte & 15])
-            .map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
-            .collect()
+        let mut bits = self.rng.borrow_mut().u128(..);
+        let digits = [(); 32].map(|()| {
+            bits = bits.rotate_left(4);
+            b"0123456789abcdef"[(bits & 15) as usize]
+        });
+        String::from_utf8(digits.to_vec()).unwrap_or_default()
     }
 
     /// A guard for the bytes of a body that is about to be held.

@@ -154,12 +154,13 @@ impl<'a> Scanner<'a> {
     /// two readers could disagree about it.
     fn routing_key(&self, key: Range<usize>) -> Result<Option<&'static str>, ScanError> {
         let raw = &self.body[key.clone()];
-        let named = |name: &str| [MODEL, STREAM].into_iter().chain(STORED).find(|known| *known == name);
-        if !raw.contains(&b'\\') {
-            return Ok(std::str::from_utf8(raw).ok().and_then(named));
+        let named =
+            |name: &[u8]| [MODEL, STREAM].into_iter().chain(STORED).find(|known| known.as_bytes() == name);
+        if memchr::memchr(b'\\', raw).is_none() {
+            return Ok(named(raw));
         }
         let unescaped = self.text(key)?;
-        match named(&unescaped) {
+        match named(unescaped.as_bytes()) {
             Some(known) => Err(ScanError::Ambiguous(known)),
             None => Ok(None),
         }

@@ -14,11 +14,16 @@ use futures_lite::{AsyncRead, AsyncWrite};
 use socket2::SockRef;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
-use super::Net;
+use super::{
+    Net,
+    clock::{self, Clock},
+};
 
 /// The engine of one thread.
-#[derive(Clone, Debug)]
-pub struct Epoll;
+#[derive(Clone, Debug, Default)]
+pub struct Epoll {
+    clock: Clock,
+}
 
 /// A connection.
 #[derive(Debug)]
@@ -31,7 +36,9 @@ pub struct Task(tokio::task::JoinHandle<()>);
 /// Runs a shard on this thread until it ends.
 pub fn run<F: Future<Output = io::Result<()>>>(shard: impl FnOnce(Epoll) -> F) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    tokio::task::LocalSet::new().block_on(&runtime, shard(Epoll))
+    let engine = Epoll::default();
+    let clock = engine.clock.clone();
+    tokio::task::LocalSet::new().block_on(&runtime, clock.turns(shard(engine)))
 }
 
 impl Net for Epoll {
@@ -76,13 +83,16 @@ impl Net for Epoll {
         Box::pin(tokio::time::sleep(time))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the engine is where the clock is read")]
     fn now(&self) -> Instant {
-        Instant::now()
+        self.clock.now()
+    }
+
+    fn precise_now(&self) -> Instant {
+        clock::precise()
     }
 
     fn spawn(&self, future: impl Future<Output = ()> + 'static) -> Task {
-        Task(tokio::task::spawn_local(future))
+        Task(tokio::task::spawn_local(self.clock.turns(future)))
     }
 }
 

@@ -19,7 +19,10 @@ use glommio::{
 };
 use socket2::SockRef;
 
-use super::Net;
+use super::{
+    Net,
+    clock::{self, Clock},
+};
 
 /// glommio would register 10 MiB a core for files; a shard has none.
 const IO_MEMORY_BYTES: usize = 64 * 1024;
@@ -34,6 +37,7 @@ const RING_DEPTH: usize = 256;
 #[derive(Clone, Debug)]
 pub struct Uring {
     queue: TaskQueueHandle,
+    clock: Clock,
 }
 
 /// A socket that connections arrive at, and a second handle on it to stop it with.
@@ -63,7 +67,9 @@ pub fn spawn<F: Future<Output = io::Result<()>> + 'static>(
     let started = builder.spawn(move || async move {
         let shares = Shares::default();
         let queue = glommio::executor().create_task_queue(shares, Latency::Matters(LATENCY), "shard");
-        let task = glommio::spawn_local_into(shard(Uring { queue }), queue)?;
+        let clock = Clock::default();
+        let shard = shard(Uring { queue, clock: clock.clone() });
+        let task = glommio::spawn_local_into(clock.turns(shard), queue)?;
         task.await
     });
     started.map_err(io::Error::from)
@@ -115,14 +121,17 @@ impl Net for Uring {
         Sleep(Timer::new(time))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the engine is where the clock is read")]
     fn now(&self) -> Instant {
-        Instant::now()
+        self.clock.now()
+    }
+
+    fn precise_now(&self) -> Instant {
+        clock::precise()
     }
 
     #[expect(clippy::expect_used, reason = "the queue is made with the engine and never removed")]
     fn spawn(&self, future: impl Future<Output = ()> + 'static) -> Self::Task {
-        glommio::spawn_local_into(future, self.queue).expect("the shard's queue is there")
+        glommio::spawn_local_into(self.clock.turns(future), self.queue).expect("the shard's queue is there")
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a shard needs of an operating system: sockets, time and tasks, behind one trait.
 
+mod clock;
 pub mod epoll;
 pub mod glommio;
 mod ring;
@@ -48,8 +49,11 @@ pub trait Net: Clone + 'static {
     /// A timer.
     fn sleep(&self, time: Duration) -> Self::Sleep;
 
-    /// The clock.
+    /// The clock, as it stood when this turn of the task first asked.
     fn now(&self) -> Instant;
+
+    /// The clock at this moment, for measuring what happens within a turn.
+    fn precise_now(&self) -> Instant;
 
     /// Starts a task on this core.
     fn spawn(&self, future: impl Future<Output = ()> + 'static) -> Self::Task;
