@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::NameSet;
+use super::NameMap;
 
 /// The header fields of one message, with the bytes they came in.
 #[derive(Debug, Default)]
@@ -25,6 +25,8 @@ struct Place {
     value: u32,
     value_end: u32,
     line_end: u32,
+    known: Option<Known>,
+    is_own: bool,
 }
 
 /// Names that are asked for on every request or response.
@@ -50,48 +52,35 @@ pub enum Known {
 
 const KNOWN_COUNT: usize = Known::TransferEncoding as usize + 1;
 
-/// The spelling of each known name, in their order.
-const SPELLINGS: [&str; KNOWN_COUNT] = [
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "expect",
-    "host",
-    "origin",
-    "transfer-encoding",
-];
-
-const KNOWN: [Known; KNOWN_COUNT] = [
-    Known::Connection,
-    Known::ContentEncoding,
-    Known::ContentLength,
-    Known::ContentType,
-    Known::Expect,
-    Known::Host,
-    Known::Origin,
-    Known::TransferEncoding,
-];
-
-static KNOWN_NAMES: NameSet<KNOWN_COUNT> = NameSet::new(SPELLINGS);
-
-impl Known {
-    #[inline]
-    fn of(name: &[u8]) -> Option<Self> {
-        KNOWN_NAMES.position(name).map(|position| KNOWN[position])
-    }
-}
+static KNOWN: NameMap<Known, KNOWN_COUNT> = NameMap::new([
+    ("connection", Known::Connection),
+    ("content-encoding", Known::ContentEncoding),
+    ("content-length", Known::ContentLength),
+    ("content-type", Known::ContentType),
+    ("expect", Known::Expect),
+    ("host", Known::Host),
+    ("origin", Known::Origin),
+    ("transfer-encoding", Known::TransferEncoding),
+]);
 
 impl Fields {
-    /// Keeps the bytes of a head and where its fields are in them: false where a line of theirs does not
-    /// end in CRLF.
-    pub(super) fn fill(&mut self, raw: &[u8], parsed: &[httparse::Header<'_>]) -> bool {
-        self.raw.clear();
-        self.raw.extend_from_slice(raw);
-        self.at.clear();
-        self.first = [0; KNOWN_COUNT];
-        self.repeated = 0;
-        self.has_own = false;
+    /// How many of the fields stand, with all that comes before them, at the front of another head too, and
+    /// where the next line begins there. Clients that keep a connection repeat themselves.
+    pub(super) fn unchanged(&self, head: &[u8]) -> (usize, usize) {
+        let same = length_of_same(&self.raw, head);
+        let count = self.at.iter().rev().skip_while(|at| at.line_end as usize > same).count();
+        let end =
+            count.checked_sub(1).and_then(|last| self.at.get(last)).map_or(0, |at| at.line_end as usize);
+        (count, end)
+    }
+
+    /// Keeps the bytes of a head and where its fields are in them: the first `unchanged` ones are where
+    /// they were, the others are parsed. False where a line does not end in CRLF.
+    pub(super) fn fill(&mut self, raw: &[u8], unchanged: usize, parsed: &[httparse::Header<'_>]) -> bool {
+        self.at.truncate(unchanged);
+        let same = self.at.last().map_or(0, |at| at.line_end as usize);
+        self.raw.truncate(same);
+        self.raw.extend_from_slice(&raw[same..]);
         let start = |part: &[u8]| (part.as_ptr() as usize - raw.as_ptr() as usize) as u32;
         let has_line_end = |end: u32| raw[..end as usize].ends_with(b"\r\n");
         let head_end = raw.len() as u32 - 2;
@@ -105,21 +94,31 @@ impl Fields {
             let value_end = value + field.value.len() as u32;
             let line_end = parsed.get(position + 1).map_or(head_end, |next| start(next.name.as_bytes()));
             are_whole &= has_line_end(line) && has_line_end(line_end);
-            self.at.push(Place { line, name_end, value, value_end, line_end });
-            if let Some(known) = Known::of(name) {
-                match &mut self.first[known as usize] {
-                    first @ 0 => *first = self.at.len() as u8,
-                    _ => self.repeated |= 1 << known as u8,
-                }
-            }
-            self.has_own |= is_own(name);
+            let (known, is_own) = (KNOWN.get(name), is_own(name));
+            self.at.push(Place { line, name_end, value, value_end, line_end, known, is_own });
         }
+        self.find_known();
         // Empty lines may come before the first one.
         let mut begin = raw;
         while let Some(rest) = begin.strip_prefix(b"\r\n") {
             begin = rest;
         }
         are_whole && has_line_end(head_end) && raw.ends_with(b"\r\n") && !begin.starts_with(b"\n")
+    }
+
+    fn find_known(&mut self) {
+        self.first = [0; KNOWN_COUNT];
+        self.repeated = 0;
+        self.has_own = false;
+        for (position, at) in self.at.iter().enumerate() {
+            self.has_own |= at.is_own;
+            if let Some(known) = at.known {
+                match &mut self.first[known as usize] {
+                    first @ 0 => *first = position as u8 + 1,
+                    _ => self.repeated |= 1 << known as u8,
+                }
+            }
+        }
     }
 
     /// Name and value of each field, in their order.
@@ -189,7 +188,7 @@ impl Fields {
         if !self.is_repeated(name) && !first.contains(&b',') {
             return false;
         }
-        let others = self.iter().filter(|(key, _)| Known::of(key) == Some(name)).map(|(_, value)| value);
+        let others = self.iter().filter(|(key, _)| KNOWN.get(key) == Some(name)).map(|(_, value)| value);
         others
             .flat_map(|value| value.split(|byte| *byte == b','))
             .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
@@ -206,6 +205,19 @@ impl Fields {
     fn slice(&self, range: Range<u32>) -> &[u8] {
         &self.raw[range.start as usize..range.end as usize]
     }
+}
+
+/// Length of the front that two slices share.
+fn length_of_same(one: &[u8], other: &[u8]) -> usize {
+    let mut same = 0;
+    for (one, other) in one.as_chunks::<32>().0.iter().zip(other.as_chunks::<32>().0) {
+        if one != other {
+            break;
+        }
+        same += 32;
+    }
+    let rest = one[same..].iter().zip(&other[same..]);
+    same + rest.take_while(|(one, other)| one == other).count()
 }
 
 fn is_own(name: &[u8]) -> bool {

@@ -1,11 +1,13 @@
 //! Request and response heads: parsed strictly, so that no two readers can disagree about where a message ends.
 
-use std::{fmt, ops::Range};
+use std::{fmt, mem::MaybeUninit, ops::Range};
 
 use super::{Fields, Framing, Known};
 
 /// Fields one head may have; more are refused.
 const FIELDS_MAX: usize = 128;
+/// Fields at the end of a head in which it may differ from the one before to count as similar.
+const CHANGED_MAX: usize = 8;
 
 /// Why a head is refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -68,9 +70,41 @@ pub struct ResponseHead {
 impl RequestHead {
     /// Takes one head from the front of `buffer`: false where it is not all there yet.
     pub fn take(&mut self, buffer: &mut Vec<u8>) -> Result<bool, HeadError> {
-        let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
-        let mut parsed = httparse::Request::new(&mut fields);
-        let length = match parsed.parse(buffer).map_err(refuse)? {
+        let taken = match self.take_similar(buffer) {
+            Some(are_lines_whole) => check_line_ends(are_lines_whole).map(|()| true),
+            None => self.take_any(buffer),
+        };
+        let taken = taken.and_then(|is_there| if is_there { self.check().map(|()| true) } else { Ok(false) });
+        if taken.is_err() {
+            // Nothing may be like a head that was refused.
+            *self = Self::default();
+        }
+        taken
+    }
+
+    /// Takes a head that begins like the one before and ends in a few other fields, as those of one client
+    /// do; none where it is not like that, or not all there.
+    fn take_similar(&mut self, buffer: &mut Vec<u8>) -> Option<bool> {
+        let (unchanged, at) = self.fields.unchanged(buffer);
+        if unchanged == 0 || unchanged > FIELDS_MAX - CHANGED_MAX {
+            return None;
+        }
+        let mut fields = [httparse::EMPTY_HEADER; CHANGED_MAX];
+        let Ok(httparse::Status::Complete((length, changed))) =
+            httparse::parse_headers(&buffer[at..], &mut fields)
+        else {
+            return None;
+        };
+        let length = at + length;
+        let are_lines_whole = self.fields.fill(&buffer[..length], unchanged, changed);
+        buffer.drain(..length);
+        Some(are_lines_whole)
+    }
+
+    fn take_any(&mut self, buffer: &mut Vec<u8>) -> Result<bool, HeadError> {
+        let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+        let mut parsed = httparse::Request::new(&mut []);
+        let length = match parsed.parse_with_uninit_headers(buffer, &mut fields).map_err(refuse)? {
             httparse::Status::Complete(length) => length,
             httparse::Status::Partial => return Ok(false),
         };
@@ -89,22 +123,27 @@ impl RequestHead {
         self.path = path_start..path_end;
         self.query = (path_end < target.len()).then(|| path_end + 1..target.len());
         self.minor_version = minor_version;
-        let are_lines_whole = self.fields.fill(raw, parsed.headers);
+        let are_lines_whole = self.fields.fill(raw, 0, parsed.headers);
         buffer.drain(..length);
         check_line_ends(are_lines_whole)?;
+        Ok(true)
+    }
 
+    /// What the fields mean together.
+    fn check(&mut self) -> Result<(), HeadError> {
         match self.fields.known(Known::Host) {
-            None if minor_version == 0 => {}
+            None if self.minor_version == 0 => {}
             None => return Err(HeadError::Malformed("the Host field is missing")),
             Some(_) if self.fields.is_repeated(Known::Host) => {
                 return Err(HeadError::Malformed("there is more than one Host field"));
             }
             Some(_) => {}
         }
-        self.framing = framing(&self.fields, minor_version)?.unwrap_or(Framing::Empty);
-        self.is_persistent = is_persistent(&self.fields, minor_version);
-        self.expects_continue = minor_version == 1 && self.fields.has_token(Known::Expect, "100-continue");
-        Ok(true)
+        self.framing = framing(&self.fields, self.minor_version)?.unwrap_or(Framing::Empty);
+        self.is_persistent = is_persistent(&self.fields, self.minor_version);
+        self.expects_continue =
+            self.minor_version == 1 && self.fields.has_token(Known::Expect, "100-continue");
+        Ok(())
     }
 
     /// `GET`, `POST` …, in the client's spelling.
@@ -127,9 +166,13 @@ impl ResponseHead {
     /// Takes one head from the front of `buffer`: false where it is not all there yet. A response to
     /// `HEAD`, and one with a status that allows no body, has none whatever its fields say.
     pub fn take(&mut self, buffer: &mut Vec<u8>, answers_head: bool) -> Result<bool, HeadError> {
-        let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
-        let mut parsed = httparse::Response::new(&mut fields);
-        let length = match parsed.parse(buffer).map_err(refuse)? {
+        let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+        let mut parsed = httparse::Response::new(&mut []);
+        let parser = httparse::ParserConfig::default();
+        let length = match parser
+            .parse_response_with_uninit_headers(&mut parsed, buffer, &mut fields)
+            .map_err(refuse)?
+        {
             httparse::Status::Complete(length) => length,
             httparse::Status::Partial => return Ok(false),
         };
@@ -143,7 +186,7 @@ impl ResponseHead {
         self.status = status;
         self.reason.clear();
         self.reason.push_str(parsed.reason.unwrap_or_default());
-        let are_lines_whole = self.fields.fill(raw, parsed.headers);
+        let are_lines_whole = self.fields.fill(raw, 0, parsed.headers);
         buffer.drain(..length);
         check_line_ends(are_lines_whole)?;
 
@@ -269,6 +312,35 @@ mod tests {
         assert_eq!(head.framing, Framing::Length(3));
         assert!(head.is_persistent);
         assert_eq!(buffer, b"abcGET");
+    }
+
+    #[test]
+    fn a_head_like_the_one_before_is_read_as_if_it_were_the_first() {
+        let heads = [
+            "POST /a HTTP/1.1\r\nHost: h\r\nX-Bf-Vk: v\r\nContent-Length: 3\r\n\r\n",
+            "POST /a HTTP/1.1\r\nHost: h\r\nX-Bf-Vk: v\r\nContent-Length: 4\r\n\r\n",
+            "POST /a HTTP/1.1\r\nHost: h\r\nX-Bf-Vk: v\r\nContent-Length: 4\r\n\r\n",
+            "POST /a HTTP/1.1\r\nHost: h\r\nX-Bf-Vk: v\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n",
+            "POST /a HTTP/1.1\r\nHost: h\r\n\r\n",
+            "POST /a HTTP/1.1\r\nHost: h\r\nX: \r\nConnection: close\r\n\r\n",
+            "POST /b HTTP/1.0\r\nHost: h\r\n\r\n",
+            "POST /b HTTP/1.0\r\nHost: h\r\nHost: h\r\n\r\n",
+            "POST /b HTTP/1.0\r\nHost: h\r\n folded\r\n\r\n",
+            "POST /b HTTP/1.0\r\nHost: h\r\nX: y\n\r\n",
+        ];
+        for first in heads {
+            for second in heads {
+                let mut head = RequestHead::default();
+                let _ = head.take(&mut first.as_bytes().to_vec());
+                for length in 0..second.len() {
+                    assert_ne!(head.take(&mut second.as_bytes()[..length].to_vec()), Ok(true));
+                }
+                let mut buffer = second.as_bytes().to_vec();
+                let mut fresh = RequestHead::default();
+                assert_eq!(head.take(&mut buffer.clone()), fresh.take(&mut buffer));
+                assert_eq!(format!("{head:?}"), format!("{fresh:?}"), "{first:?} {second:?}");
+            }
+        }
     }
 
     #[test]

@@ -10,6 +10,6 @@ mod write;
 pub use body::{BodyDecoder, BodyError, Framing};
 pub use fields::{Fields, Known};
 pub use head::{HeadError, RequestHead, ResponseHead};
-pub use names::NameSet;
+pub use names::NameMap;
 pub use sse::EventBoundary;
 pub use write::{ChunkHead, chunk_head, length_line, reason, response_line};

@@ -1,47 +1,69 @@
-//! Sets of header names in which most names are not, and which say so at once.
+//! What is known of header names: most are not known, and that is found out at once.
 
 /// A name is shorter than this, bytes.
 const LENGTHS: usize = 32;
-/// First letters are told apart by their five low bits.
+/// Names are told apart by the low bits of their first and last letters, which are alike in both cases.
 const LETTERS: usize = 32;
 
-/// Names of header fields, in lower case, no two of them with the same first letter and length.
+/// Values by names of header fields, in lower case.
 #[derive(Debug)]
-pub struct NameSet<const COUNT: usize> {
-    names: [&'static str; COUNT],
-    /// Position plus one of the name with that first letter and length, 0 where there is none.
+pub struct NameMap<T, const COUNT: usize> {
+    entries: [(&'static str, T); COUNT],
+    /// Position plus one of the name with those letters and that length, 0 where there is none.
     slots: [[u8; LENGTHS]; LETTERS],
+    /// Mixes first and last letters.
+    factor: usize,
 }
 
-impl<const COUNT: usize> NameSet<COUNT> {
-    /// The set of these names.
-    pub const fn new(names: [&'static str; COUNT]) -> Self {
-        let mut slots = [[0; LENGTHS]; LETTERS];
-        let mut position = 0;
-        while position < COUNT {
-            let name = names[position].as_bytes();
-            let slot = &mut slots[name[0] as usize % LETTERS][name.len()];
-            assert!(*slot == 0 && position < 255);
-            *slot = position as u8 + 1;
-            position += 1;
+impl<T: Copy, const COUNT: usize> NameMap<T, COUNT> {
+    /// The map with these entries. The build fails where no factor keeps them apart.
+    pub const fn new(entries: [(&'static str, T); COUNT]) -> Self {
+        let mut factor = 0;
+        while factor < LETTERS {
+            if let Some(slots) = slots(&entries, factor) {
+                return Self { entries, slots, factor };
+            }
+            factor += 1;
         }
-        Self { names, slots }
+        panic!("no factor keeps these names apart");
     }
 
-    /// Whether a name is in it, in whatever case.
+    /// What is known of a name, in whatever case.
+    #[inline]
+    pub fn get(&self, name: &[u8]) -> Option<T> {
+        let letters = letters(*name.first()?, *name.last()?, self.factor);
+        let slot = usize::from(*self.slots[letters].get(name.len())?);
+        let (known, value) = self.entries.get(slot.checked_sub(1)?)?;
+        name.eq_ignore_ascii_case(known.as_bytes()).then_some(*value)
+    }
+
+    /// Whether a name is known, in whatever case.
     #[inline]
     pub fn contains(&self, name: &[u8]) -> bool {
-        self.position(name).is_some()
+        self.get(name).is_some()
     }
+}
 
-    /// Which of the names this is, in whatever case.
-    #[inline]
-    pub fn position(&self, name: &[u8]) -> Option<usize> {
-        let first = usize::from(*name.first()?);
-        let slot = usize::from(*self.slots[first % LETTERS].get(name.len())?);
-        let position = slot.checked_sub(1)?;
-        name.eq_ignore_ascii_case(self.names[position].as_bytes()).then_some(position)
+const fn slots<T: Copy, const COUNT: usize>(
+    entries: &[(&'static str, T); COUNT],
+    factor: usize,
+) -> Option<[[u8; LENGTHS]; LETTERS]> {
+    let mut slots = [[0; LENGTHS]; LETTERS];
+    let mut position = 0;
+    while position < COUNT {
+        let name = entries[position].0.as_bytes();
+        let slot = &mut slots[letters(name[0], name[name.len() - 1], factor)][name.len()];
+        if *slot != 0 {
+            return None;
+        }
+        position += 1;
+        *slot = position as u8;
     }
+    Some(slots)
+}
+
+const fn letters(first: u8, last: u8, factor: usize) -> usize {
+    (first as usize + factor * last as usize) % LETTERS
 }
 
 #[cfg(test)]
@@ -50,13 +72,13 @@ mod tests {
 
     #[test]
     fn a_name_is_found_in_any_case_and_no_other_is() {
-        let set = NameSet::new(["te", "host", "content-length"]);
+        let map = NameMap::new([("te", 0), ("host", 1), ("content-length", 2)]);
         for name in ["te", "Host", "CONTENT-LENGTH"] {
-            assert!(set.contains(name.as_bytes()), "{name}");
+            assert!(map.contains(name.as_bytes()), "{name}");
         }
         for name in ["", "t", "tea", "hose", "HOSTS", "content-lengths", &"x".repeat(300), "\u{8}ost"] {
-            assert!(!set.contains(name.as_bytes()), "{name}");
+            assert!(!map.contains(name.as_bytes()), "{name}");
         }
-        assert_eq!(set.position(b"HOST"), Some(1));
+        assert_eq!(map.get(b"HOST"), Some(1));
     }
 }

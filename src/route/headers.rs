@@ -1,7 +1,7 @@
 //! Which header fields go on, in both directions.
 
 use crate::{
-    http::{Fields, Known, NameSet, RequestHead},
+    http::{Fields, Known, NameMap, RequestHead},
     provider::{Account, Key},
     route::ingress::percent_decoded,
 };
@@ -15,59 +15,68 @@ pub struct HeaderPolicy {
     pub denied: Vec<String>,
 }
 
-/// Fields that belong to one connection, to the framing, or to the caller alone: nothing lets them
-/// through.
-static NEVER_PASSED: NameSet<20> = NameSet::new([
-    "api-key",
-    "authorization",
-    "connection",
-    "content-length",
-    "cookie",
-    "expect",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "sec-websocket-extensions",
-    "sec-websocket-key",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "x-api-key",
-    "x-goog-api-key",
+/// What becomes of a field of a request that does not simply go on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Rule {
+    /// It belongs to one connection, to the framing, or to the caller alone: nothing lets it through.
+    Never,
+    /// It says who the caller is or where it sits: held back unless the operator allows it.
+    Private,
+    /// Another one stands in its place where the answer must be readable.
+    Encoding,
+}
+
+static RULES: NameMap<Rule, 25> = NameMap::new([
+    ("accept-encoding", Rule::Encoding),
+    ("api-key", Rule::Never),
+    ("authorization", Rule::Never),
+    ("connection", Rule::Never),
+    ("content-length", Rule::Never),
+    ("cookie", Rule::Never),
+    ("expect", Rule::Never),
+    ("forwarded", Rule::Private),
+    ("host", Rule::Never),
+    ("http2-settings", Rule::Never),
+    ("keep-alive", Rule::Never),
+    ("openai-organization", Rule::Private),
+    ("openai-project", Rule::Private),
+    ("proxy-authenticate", Rule::Never),
+    ("proxy-authorization", Rule::Never),
+    ("proxy-connection", Rule::Never),
+    ("sec-websocket-extensions", Rule::Never),
+    ("sec-websocket-key", Rule::Never),
+    ("te", Rule::Never),
+    ("trailer", Rule::Never),
+    ("transfer-encoding", Rule::Never),
+    ("upgrade", Rule::Never),
+    ("x-api-key", Rule::Never),
+    ("x-goog-api-key", Rule::Never),
+    ("x-real-ip", Rule::Private),
 ]);
 
-/// Fields that say who the caller is or where it sits: held back unless the operator allows them, like
-/// those that begin with `x-forwarded-`.
-static PRIVATE: NameSet<4> =
-    NameSet::new(["forwarded", "openai-organization", "openai-project", "x-real-ip"]);
+/// Fields with this prefix are private.
 const FORWARDED: &str = "x-forwarded-";
-
 /// Fields with this prefix are for the gateway.
 const OWN: &str = "x-bf-";
 /// A client's `x-bf-eh-<name>` goes on as `<name>`.
 const EXTRA: &str = "eh-";
 
 /// Fields of a response that belong to its connection, or to its framing.
-static RESPONSE_NEVER: NameSet<9> = NameSet::new([
-    "connection",
-    "content-length",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
+static RESPONSE_NEVER: NameMap<(), 9> = NameMap::new([
+    ("connection", ()),
+    ("content-length", ()),
+    ("keep-alive", ()),
+    ("proxy-authenticate", ()),
+    ("proxy-connection", ()),
+    ("te", ()),
+    ("trailer", ()),
+    ("transfer-encoding", ()),
+    ("upgrade", ()),
 ]);
 
 /// Fields that prove who calls.
-static CREDENTIALS: NameSet<4> = NameSet::new(["api-key", "authorization", "x-api-key", "x-goog-api-key"]);
-
-static ACCEPT_ENCODING: NameSet<1> = NameSet::new(["accept-encoding"]);
+static CREDENTIALS: NameMap<(), 4> =
+    NameMap::new([("api-key", ()), ("authorization", ()), ("x-api-key", ()), ("x-goog-api-key", ())]);
 
 /// Appends the fields of a client's request that the upstream gets, in their order and spelling, and
 /// those that the operator adds.
@@ -80,9 +89,9 @@ pub fn add_request_fields(
 ) {
     let names_hops = names_hops(fields);
     let is_kept = |name: &[u8]| {
-        let is_replaced =
-            !accepts_any_encoding && ACCEPT_ENCODING.contains(name) || has_operator_field(account, name);
-        is_passed(name, policy) && !is_replaced && !(names_hops && is_hop(fields, name))
+        is_passed(name, policy, accepts_any_encoding)
+            && !has_operator_field(account, name)
+            && !(names_hops && is_hop(fields, name))
     };
     fields.push_lines(is_kept, head);
     if fields.has_own() {
@@ -145,7 +154,10 @@ pub fn query_without_credentials(query: &str) -> String {
 /// A client may ask for any field that is not bound to a connection, a credential, or denied.
 fn may_be_extra(name: &[u8], policy: &HeaderPolicy) -> bool {
     let is_denied = policy.denied.iter().any(|denied| name.eq_ignore_ascii_case(denied.as_bytes()));
-    !name.is_empty() && !NEVER_PASSED.contains(name) && !is_denied && without_prefix(name, OWN).is_none()
+    !name.is_empty()
+        && RULES.get(name) != Some(Rule::Never)
+        && !is_denied
+        && without_prefix(name, OWN).is_none()
 }
 
 /// The operator's word on a field replaces the client's.
@@ -153,16 +165,21 @@ fn has_operator_field(account: &Account, name: &[u8]) -> bool {
     account.extra_headers.iter().any(|(own, _)| name.eq_ignore_ascii_case(own.as_bytes()))
 }
 
-fn is_passed(name: &[u8], policy: &HeaderPolicy) -> bool {
+fn is_passed(name: &[u8], policy: &HeaderPolicy, accepts_any_encoding: bool) -> bool {
     let listed = |names: &[String]| names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
-    // Most names begin with another letter, or go on with another one.
-    let may_be_ours = matches!(name, [b'x' | b'X', b'-', b'b' | b'B' | b'f' | b'F', ..]);
-    let is_ours = may_be_ours && without_prefix(name, OWN).is_some();
-    let is_private = PRIVATE.contains(name) || may_be_ours && without_prefix(name, FORWARDED).is_some();
-    !is_ours
-        && !NEVER_PASSED.contains(name)
-        && !listed(&policy.denied)
-        && (!is_private || listed(&policy.allowed))
+    // Most names that begin with an x go on with another letter.
+    let may_have_prefix = matches!(name, [b'x' | b'X', b'-', b'b' | b'B' | b'f' | b'F', ..]);
+    if may_have_prefix && without_prefix(name, OWN).is_some() {
+        return false;
+    }
+    let is_forwarded = may_have_prefix && without_prefix(name, FORWARDED).is_some();
+    let is_let_through = match RULES.get(name) {
+        None if !is_forwarded => true,
+        None | Some(Rule::Private) => listed(&policy.allowed),
+        Some(Rule::Encoding) => accepts_any_encoding,
+        Some(Rule::Never) => false,
+    };
+    is_let_through && !listed(&policy.denied)
 }
 
 /// Whether `Connection` says more than whether it stays.
