@@ -10,26 +10,43 @@ use std::{
 
 /// A clock that stands still while a task runs.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Clock(Rc<Cell<Option<Instant>>>);
+pub(super) struct Clock(Rc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    now: Cell<Option<Instant>>,
+    turns: Cell<u64>,
+}
 
 impl Clock {
     /// The time when this turn first asked.
     pub(super) fn now(&self) -> Instant {
-        self.0.get().unwrap_or_else(|| {
+        self.0.now.get().unwrap_or_else(|| {
             let now = precise();
-            self.0.set(Some(now));
+            self.0.now.set(Some(now));
             now
         })
     }
 
+    /// Turns that tasks have had.
+    pub(super) fn turns_so_far(&self) -> u64 {
+        self.0.turns.get()
+    }
+
+    /// Lets the clock go on for a new turn.
+    pub(super) fn turn(&self) {
+        self.0.now.set(None);
+        self.0.turns.set(self.0.turns.get().wrapping_add(1));
+    }
+
     /// Lets the clock go on before each turn of a task.
-    pub(super) fn turns<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+    pub(super) fn turns<F: Future>(&self, task: F) -> impl Future<Output = F::Output> + use<F> {
         let clock = self.clone();
         async move {
-            let mut future = pin!(future);
+            let mut task = pin!(task);
             poll_fn(|cx| {
-                clock.0.set(None);
-                future.as_mut().poll(cx)
+                clock.turn();
+                task.as_mut().poll(cx)
             })
             .await
         }

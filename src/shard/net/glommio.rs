@@ -1,56 +1,56 @@
-//! The engine over io_uring: a glommio executor. `unsafe` only to borrow and to duplicate descriptors
-//! that glommio owns and offers no other way to use.
-#![expect(unsafe_code, reason = "glommio takes and gives sockets as raw descriptors")]
+//! The engine over io_uring: a glommio executor runs the tasks, the reactor's ring watches their sockets.
+//! glommio's own sockets would submit and wait for a poll of their own at each silence, in two calls.
 
 use std::{
-    future::Future,
-    io::{self, IoSlice},
+    future::{Future, poll_fn},
+    io::{self, IoSlice, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
-    os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd},
-    pin::Pin,
+    pin::{Pin, pin},
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker, ready},
     time::{Duration, Instant},
 };
 
 use futures_lite::{AsyncRead, AsyncWrite};
-use glommio::{
-    ExecutorJoinHandle, Latency, LocalExecutorBuilder, Placement, Shares, TaskQueueHandle, timer::Timer,
-};
-use socket2::SockRef;
+use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::{
     Net,
+    bell::TaskWaker,
     clock::{self, Clock},
+    reactor::{Reactor, Side, Sleep, Watch},
 };
 
 /// glommio would register 10 MiB a core for files; a shard has none.
 const IO_MEMORY_BYTES: usize = 64 * 1024;
-/// A busy task delays others by up to twice this; 1 ms costs 20 % at low rates.
-const PREEMPT_TIMER: Duration = Duration::from_millis(5);
-/// Tasks woken from other threads wait up to 100 ms in a queue that promises nothing.
-const LATENCY: Duration = Duration::from_millis(5);
-/// Entries of the submission ring.
-const RING_DEPTH: usize = 256;
+/// How often glommio looks at its own rings, of which nothing here makes use.
+const PREEMPT_TIMER: Duration = Duration::from_secs(1);
+/// Entries of each of glommio's submission rings.
+const RING_DEPTH: usize = 128;
 
 /// The engine of one thread.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Uring {
-    queue: TaskQueueHandle,
+    reactor: Rc<Reactor>,
     clock: Clock,
 }
 
-/// A socket that connections arrive at, and a second handle on it to stop it with.
-#[derive(Clone, Debug)]
-pub struct Listener(Rc<(glommio::net::TcpListener, TcpListener)>);
+/// A socket that connections arrive at.
+#[derive(Clone)]
+pub struct Listener(Rc<Watched<TcpListener>>);
 
 /// A connection.
-#[derive(Debug)]
-pub struct Stream(glommio::net::TcpStream);
+pub struct Stream(Watched<TcpStream>);
 
 /// A timer.
-#[derive(Debug)]
-pub struct Sleep(Timer);
+pub struct Timer(Sleep);
+
+/// A socket and the eye on it, which closes first.
+struct Watched<S> {
+    watch: Watch,
+    socket: S,
+}
 
 /// Starts a shard on a thread of its own, on that core if one is named.
 pub fn spawn<F: Future<Output = io::Result<()>> + 'static>(
@@ -65,60 +65,93 @@ pub fn spawn<F: Future<Output = io::Result<()>> + 'static>(
         .ring_depth(RING_DEPTH)
         .spin_before_park(Duration::ZERO);
     let started = builder.spawn(move || async move {
-        let shares = Shares::default();
-        let queue = glommio::executor().create_task_queue(shares, Latency::Matters(LATENCY), "shard");
         let clock = Clock::default();
-        let shard = shard(Uring { queue, clock: clock.clone() });
-        let task = glommio::spawn_local_into(clock.turns(shard), queue)?;
-        task.await
+        let engine = Uring { reactor: Reactor::new(clock.clone())?, clock };
+        let reactor = glommio::spawn_local(engine.reactor.clone().run());
+        let ended = engine.task(shard(engine.clone())).await;
+        reactor.cancel().await;
+        ended
     });
     started.map_err(io::Error::from)
+}
+
+impl Uring {
+    /// A task that other threads can wake.
+    fn task<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        let clock = self.clock.clone();
+        let task = TaskWaker::new(self.reactor.bell());
+        let waker = Waker::from(task.clone());
+        async move {
+            let mut future = pin!(future);
+            poll_fn(|cx| {
+                clock.turn();
+                task.set_task(cx.waker());
+                future.as_mut().poll(&mut Context::from_waker(&waker))
+            })
+            .await
+        }
+    }
+
+    fn watched<S: std::os::fd::AsRawFd>(&self, socket: S, may_be_readable: bool) -> Watched<S> {
+        Watched { watch: Watch::new(self.reactor.clone(), &socket, may_be_readable), socket }
+    }
 }
 
 impl Net for Uring {
     type Socket = TcpListener;
     type Listener = Listener;
     type Stream = Stream;
-    type Sleep = Sleep;
+    type Sleep = Timer;
     type Task = glommio::Task<()>;
 
     fn listen(&self, socket: TcpListener) -> io::Result<Self::Listener> {
-        let handle = socket.try_clone()?;
-        // SAFETY: the descriptor is owned, open and handed over.
-        let listener = unsafe { glommio::net::TcpListener::from_raw_fd(socket.into_raw_fd()) };
-        Ok(Listener(Rc::new((listener, handle))))
+        socket.set_nonblocking(true)?;
+        Ok(Listener(Rc::new(self.watched(socket, true))))
     }
 
     fn stop(&self, listener: &Self::Listener) {
         // It may have been stopped before.
-        let _ = SockRef::from(&listener.0.1).shutdown(Shutdown::Both);
+        let _ = SockRef::from(&listener.0.socket).shutdown(Shutdown::Both);
     }
 
     async fn accept(&self, listener: &Self::Listener) -> io::Result<Stream> {
-        let stream = listener.0.0.accept().await?;
+        let accept = |listener: &TcpListener| listener.accept();
+        let (stream, _) = poll_fn(|cx| listener.0.poll(cx, Side::Read, accept)).await?;
+        stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
-        Ok(Stream(stream))
+        // A client speaks first, and mostly has by now.
+        Ok(Stream(self.watched(stream, true).writable()))
     }
 
     async fn connect(&self, address: SocketAddr) -> io::Result<Stream> {
-        let stream = glommio::net::TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        Ok(Stream(stream))
+        let socket =
+            Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+        match socket.connect(&address.into()) {
+            Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => return Err(error),
+            _ => {}
+        }
+        socket.set_tcp_nodelay(true)?;
+        let watched = self.watched(TcpStream::from(socket), false);
+        poll_fn(|cx| watched.watch.poll_ready(cx, Side::Write)).await;
+        match watched.socket.take_error()? {
+            Some(error) => Err(error),
+            None => Ok(Stream(watched)),
+        }
     }
 
     fn adopt(&self, socket: TcpStream) -> io::Result<Stream> {
-        // SAFETY: the descriptor is owned, open and handed over.
-        Ok(Stream(unsafe { glommio::net::TcpStream::from_raw_fd(socket.into_raw_fd()) }))
+        socket.set_nonblocking(true)?;
+        Ok(Stream(self.watched(socket, true).writable()))
     }
 
     fn release(&self, stream: Stream) -> io::Result<TcpStream> {
-        // SAFETY: the stream lives until its descriptor has been duplicated.
-        let borrowed = unsafe { BorrowedFd::borrow_raw(stream.0.as_raw_fd()) };
-        borrowed.try_clone_to_owned().map(TcpStream::from)
+        let Watched { watch, socket } = stream.0;
+        drop(watch);
+        Ok(socket)
     }
 
-    fn sleep(&self, time: Duration) -> Sleep {
-        Sleep(Timer::new(time))
+    fn sleep(&self, time: Duration) -> Timer {
+        Timer(Sleep::new(self.reactor.clone(), self.clock.now() + time))
     }
 
     fn now(&self) -> Instant {
@@ -129,55 +162,73 @@ impl Net for Uring {
         clock::precise()
     }
 
-    #[expect(clippy::expect_used, reason = "the queue is made with the engine and never removed")]
     fn spawn(&self, future: impl Future<Output = ()> + 'static) -> Self::Task {
-        glommio::spawn_local_into(self.clock.turns(future), self.queue).expect("the shard's queue is there")
+        glommio::spawn_local(self.task(future))
     }
 }
 
-impl Future for Sleep {
+impl<S> Watched<S> {
+    /// The same, known to take bytes.
+    fn writable(self) -> Self {
+        self.watch.ready(Side::Write);
+        self
+    }
+
+    /// Tries until it works, fails, or would block.
+    fn poll<T>(
+        &self,
+        cx: &mut Context<'_>,
+        side: Side,
+        mut attempt: impl FnMut(&S) -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        loop {
+            ready!(self.watch.poll_ready(cx, side));
+            match attempt(&self.socket) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.watch.not_ready(side),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => return Poll::Ready(done),
+            }
+        }
+    }
+}
+
+impl Future for Timer {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        Pin::new(&mut self.get_mut().0).poll(cx).map(drop)
+        Pin::new(&mut self.get_mut().0).poll(cx)
     }
 }
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().0).poll_read(cx, buffer)
+        let length = ready!(self.0.poll(cx, Side::Read, |mut socket| socket.read(buffer)))?;
+        if length > 0 && length < buffer.len() {
+            // That was all: the next bytes, or the end, make an event.
+            self.0.watch.not_ready(Side::Read);
+        }
+        Poll::Ready(Ok(length))
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().0).poll_write(cx, bytes)
+        self.0.poll(cx, Side::Write, |mut socket| socket.write(bytes))
     }
 
-    /// glommio sends one slice at a time: try all of them at once, and let it wait where that blocks.
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let stream = &mut self.get_mut().0;
-        // SAFETY: the stream lives longer than this borrow of its descriptor.
-        let socket = unsafe { BorrowedFd::borrow_raw(stream.as_raw_fd()) };
-        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-        match SockRef::from(&socket).send_vectored_with_flags(parts, flags) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let first = parts.iter().find(|part| !part.is_empty()).map_or(&[][..], |part| &**part);
-                Pin::new(stream).poll_write(cx, first)
-            }
-            sent => Poll::Ready(sent),
-        }
+        self.0.poll(cx, Side::Write, |mut socket| socket.write_vectored(parts))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_close(cx)
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.0.socket.shutdown(Shutdown::Write))
     }
 }

@@ -1,8 +1,10 @@
 //! What a shard needs of an operating system: sockets, time and tasks, behind one trait.
 
+mod bell;
 mod clock;
 pub mod epoll;
 pub mod glommio;
+mod reactor;
 mod ring;
 
 use std::{

@@ -10,6 +10,8 @@ use std::{
 
 use rlimit::Resource;
 
+use super::reactor;
+
 /// Words of `struct io_uring_params` (linux/io_uring.h).
 const PARAMS_WORDS: usize = 30;
 /// The word that holds the flags.
@@ -60,7 +62,14 @@ pub(super) fn probe() -> Result<(), String> {
     }
     // SAFETY: the descriptor was just made and is nobody else's.
     unsafe { libc::close(made) };
-    raise_memlock()
+    raise_memlock()?;
+    match reactor::probe() {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            Err("this kernel's io_uring is too old, it came to what is needed with Linux 5.13".to_owned())
+        }
+        Err(error) => Err(format!("io_uring does not work here ({error})")),
+    }
 }
 
 /// liburing's calling convention: minus the error number instead of -1.
