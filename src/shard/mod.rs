@@ -1,6 +1,7 @@
 //! One core: its sockets, and the life of each request. Everything here belongs to one thread; what
 //! comes from others comes through the inbox.
 
+mod connect;
 mod connection;
 mod exchange;
 mod inbox;

@@ -2,12 +2,13 @@
 
 use std::{
     future::poll_fn,
-    io::{self, IoSlice},
+    io::IoSlice,
     task::Poll,
     time::{Duration, Instant},
 };
 
 use super::{
+    connect::connect,
     connection::{Client, Ending, body_timeout},
     net::Net,
     socket::Socket,
@@ -19,13 +20,13 @@ use super::{
 use crate::{
     config::{
         Snapshot,
-        limits::{BODY_IDLE_MAX, CONNECT_TIME_MAX, RESPONSE_HEAD_BYTES_MAX},
+        limits::{BODY_IDLE_MAX, RESPONSE_HEAD_BYTES_MAX},
     },
     dialect::json::{Outline, document},
     http::{BodyDecoder, BodyError, Framing, HeadError, Known, RequestHead, ResponseHead, length_line},
     ir::ApiError,
     metrics::UpstreamLabels,
-    provider::{Account, Endpoint, Key},
+    provider::{Account, Key},
     route::{self, Ingress, Operation, query_without_credentials},
 };
 
@@ -384,36 +385,6 @@ fn joined(head: &[u8], pieces: &[&[u8]]) -> Option<Vec<u8>> {
     whole.extend_from_slice(head);
     pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
     Some(whole)
-}
-
-/// Connects to the first address that answers.
-async fn connect<N: Net>(
-    shard: &ShardState<N>,
-    target: &Target<'_>,
-    endpoint: &Endpoint,
-) -> Result<Wire<N::Stream>, ApiError> {
-    let failed = |what: String| {
-        let name = &target.account.name;
-        let message = format!(
-            "The provider `{name}` at {endpoint} cannot be reached: {what}. Check its base_url and the network."
-        );
-        ApiError::provider(502, "upstream_connection_error", message)
-    };
-    let found = shard.names.resolve(&endpoint.host, endpoint.port, shard.net.now(), &shard.control).await;
-    let addresses = found.map_err(|why| failed(format!("the name does not resolve ({why})")))?;
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    let timer = Timer::new(shard.net.clone());
-    for address in addresses {
-        match timer.limit(shard.net.now() + CONNECT_TIME_MAX, shard.net.connect(address)).await {
-            Ok(Ok(stream)) => {
-                let shaken = shard.tls.connect(endpoint, stream).await;
-                return shaken.map_err(|error| failed(format!("TLS failed ({error})")));
-            }
-            Ok(Err(error)) => last = error,
-            Err(_) => last = io::ErrorKind::TimedOut.into(),
-        }
-    }
-    Err(failed(last.to_string()))
 }
 
 fn timeout(target: &Target<'_>, time_max: Duration) -> ApiError {
