@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod connect;
 mod connection;
 mod cors;
 mod errors;

@@ -81,8 +81,23 @@ impl Upstream {
         Self::start(None, script)
     }
 
+    /// As `answering`, on a socket of the test's own.
+    pub(crate) fn answering_on(
+        listener: TcpListener,
+        script: impl Fn(&Request, &mut Peer) + Send + Sync + 'static,
+    ) -> Self {
+        Self::start_on(listener, None, each_request(script))
+    }
+
     fn start(tls: Option<TlsSettings>, script: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_on(TcpListener::bind("127.0.0.1:0").unwrap(), tls, script)
+    }
+
+    fn start_on(
+        listener: TcpListener,
+        tls: Option<TlsSettings>,
+        script: impl Fn(&mut Peer) + Send + Sync + 'static,
+    ) -> Self {
         let (sender, requests) = unbounded();
         let upstream = Self {
             address: listener.local_addr().unwrap(),
@@ -255,6 +270,15 @@ pub(crate) fn refusing_address() -> (SocketAddr, Socket) {
     socket.bind(&any_port.into()).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     (address, socket)
+}
+
+/// An address that answers no connection as long as the sockets live: its queue is full.
+pub(crate) fn silent_address() -> (SocketAddr, [Socket; 2]) {
+    let (address, socket) = refusing_address();
+    socket.listen(0).unwrap();
+    let first = Socket::new(socket2::Domain::IPV4, Type::STREAM, None).unwrap();
+    first.connect(&address.into()).unwrap();
+    (address, [socket, first])
 }
 
 fn each_request(script: impl Fn(&Request, &mut Peer)) -> impl Fn(&mut Peer) {
