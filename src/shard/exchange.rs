@@ -30,7 +30,7 @@ pub(super) async fn exchange<N: Net>(
     tally: &Tally<'_, N>,
 ) -> Result<bool, Ending> {
     let snapshot = shard.snapshot(); // 1 held to the end
-    let place = locate(head.method(), head.path())?; // 2 route: what is asked for
+    let place = locate(client.surface, head.method(), head.path())?; // 2 route: what is asked for
     check_origin(&snapshot, head)?;
     let ingress = match place {
         _ if head.method() == "OPTIONS" => return respond::preflight(shard, client, head, tally).await,

@@ -33,6 +33,8 @@ pub struct Start<N: Net> {
     pub number: usize,
     /// Listening sockets, one for each address.
     pub sockets: Vec<N::Socket>,
+    /// Those for metrics and admin; without any the others serve these too.
+    pub admin_sockets: Vec<N::Socket>,
     /// The configuration.
     pub snapshot: Arc<Snapshot>,
     /// All shards.
@@ -47,7 +49,7 @@ pub struct Start<N: Net> {
 pub async fn run<N: Net>(net: N, start: Start<N>) -> io::Result<()> {
     let state = ShardState::new(net.clone(), start.number, start.snapshot, start.links, start.control);
     let state = Rc::new(state);
-    let listeners = listener::start(&state, start.sockets)?;
+    let listeners = listener::start(&state, start.sockets, start.admin_sockets)?;
     let upkeep = net.spawn(state::upkeep(state.clone()));
     inbox::serve(&state, start.inbox, listeners).await;
     drop(upkeep);
