@@ -42,6 +42,8 @@ pub const CLIENT_WRITE_IDLE_MAX: Duration = Duration::from_secs(300);
 pub const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 /// Time that one address has to itself before the next one is tried beside it (RFC 8305 §5).
 pub const CONNECT_STAGGER: Duration = Duration::from_millis(250);
+/// Time for a proxy to open its way to an upstream.
+pub const PROXY_TIME_MAX: Duration = Duration::from_secs(15);
 /// Silence of a pooled connection before it is closed.
 pub const POOL_IDLE_MAX: Duration = Duration::from_secs(55);
 /// Idle connections to one endpoint in one shard.

@@ -4,11 +4,13 @@
 mod account;
 mod compatible;
 mod credentials;
+mod proxy;
 
 use std::fmt;
 
 pub use account::{Account, Endpoint, Key, Models, Tls};
 pub use credentials::{Secret, mask_keys, mask_secret};
+pub use proxy::{Proxy, ProxyCredentials, ProxyKind};
 
 /// What `base_provider_type` of a custom provider may name so far: built-in providers it is spoken to like.
 pub const BASE_PROVIDER_TYPES: &[&str] = &["openai"];

@@ -259,7 +259,8 @@ fn plain_path(path: &str) -> Result<Cow<'_, str>, ApiError> {
     Ok(plain)
 }
 
-pub(super) fn percent_decoded(path: &str) -> Option<Cow<'_, str>> {
+/// A text without its escapes; none where these are broken, or hide what is not UTF-8.
+pub fn percent_decoded(path: &str) -> Option<Cow<'_, str>> {
     let mut plain = Vec::with_capacity(path.len());
     let mut bytes = path.bytes();
     while let Some(byte) = bytes.next() {

@@ -12,6 +12,8 @@ pub use headers::{
     HeaderPolicy, add_credentials, add_operator_fields, add_request_fields, add_response_fields,
     query_without_credentials,
 };
-pub use ingress::{Ingress, Mount, Operation, Place, Surface, locate, path_segment, template};
+pub use ingress::{
+    Ingress, Mount, Operation, Place, Surface, locate, path_segment, percent_decoded, template,
+};
 pub use keys::{Choice, pick};
 pub use router::{Routes, no_key};

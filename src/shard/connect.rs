@@ -1,4 +1,5 @@
-//! Opening a connection to an endpoint: of a name's addresses the first to answer wins.
+//! Opening a connection to an endpoint, directly or through a proxy: of a name's addresses the first to
+//! answer wins.
 
 use std::{
     future::{Future, poll_fn},
@@ -8,11 +9,11 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{net::Net, state::ShardState, timer::Timer, tls::Wire, upstream::Target};
+use super::{net::Net, proxy::pass_through, state::ShardState, timer::Timer, tls::Wire, upstream::Target};
 use crate::{
-    config::limits::{CONNECT_STAGGER, CONNECT_TIME_MAX},
+    config::limits::{CONNECT_STAGGER, CONNECT_TIME_MAX, PROXY_TIME_MAX},
     ir::ApiError,
-    provider::Endpoint,
+    provider::{Endpoint, Proxy},
 };
 
 /// Opens a connection to an endpoint.
@@ -21,17 +22,50 @@ pub(super) async fn connect<N: Net>(
     target: &Target<'_>,
     endpoint: &Endpoint,
 ) -> Result<Wire<N::Stream>, ApiError> {
-    let failed = |what: String| {
-        let name = &target.account.name;
-        let message = format!(
-            "The provider `{name}` at {endpoint} cannot be reached: {what}. Check its base_url and the network."
-        );
+    let name = &target.account.name;
+    let failed = |way: &str, what: String, remedy: &str| {
+        let message =
+            format!("The provider `{name}` at {endpoint} cannot be reached{way}: {what}. {remedy}.");
         ApiError::provider(502, "upstream_connection_error", message)
     };
-    let found = shard.names.resolve(&endpoint.host, endpoint.port, shard.net.now(), &shard.control).await;
-    let addresses = found.map_err(|why| failed(format!("the name does not resolve ({why})")))?;
-    let stream = dial(&shard.net, addresses).await.map_err(|error| failed(error.to_string()))?;
-    shard.tls.connect(endpoint, stream).await.map_err(|error| failed(format!("TLS failed ({error})")))
+    let wire = match &endpoint.proxy {
+        None => open(shard, &endpoint.host, endpoint.port)
+            .await
+            .map_err(|what| failed("", what, "Check its base_url and the network"))?,
+        Some(proxy) => open_through(shard, proxy, endpoint).await.map_err(|what| {
+            let remedy = format!("Check providers.{name}.proxy_config in config.json, and the proxy");
+            failed(&format!(" through the proxy {proxy}"), what, &remedy)
+        })?,
+    };
+    shard.tls.connect(endpoint.tls.as_ref(), &endpoint.host, wire).await.map_err(|error| {
+        let remedy = match &endpoint.proxy {
+            None => "Check its base_url and the network",
+            Some(_) => "If the proxy looks into TLS, write its authority as proxy_config.ca_cert_pem",
+        };
+        failed("", format!("TLS failed ({error})"), remedy)
+    })
+}
+
+async fn open<N: Net>(shard: &ShardState<N>, host: &str, port: u16) -> Result<Wire<N::Stream>, String> {
+    let found = shard.names.resolve(host, port, shard.net.now(), &shard.control).await;
+    let addresses = found.map_err(|why| format!("the name does not resolve ({why})"))?;
+    dial(&shard.net, addresses).await.map(Wire::Plain).map_err(|error| error.to_string())
+}
+
+async fn open_through<N: Net>(
+    shard: &ShardState<N>,
+    proxy: &Proxy,
+    endpoint: &Endpoint,
+) -> Result<Wire<N::Stream>, String> {
+    let wire = open(shard, &proxy.host, proxy.port).await?;
+    let asked = async {
+        let wire = shard.tls.connect(proxy.tls.as_ref(), &proxy.host, wire).await;
+        let wire = wire.map_err(|error| format!("TLS with it failed ({error})"))?;
+        pass_through(proxy, endpoint, wire, &shard.scratch).await
+    };
+    let timer = Timer::new(shard.net.clone());
+    let asked = timer.limit(shard.net.now() + PROXY_TIME_MAX, asked).await;
+    asked.unwrap_or_else(|_| Err(format!("it opened no way within {} s", PROXY_TIME_MAX.as_secs())))
 }
 
 /// Connects to the address that answers first (RFC 8305, "happy eyeballs"): each next one is tried once

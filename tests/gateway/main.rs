@@ -21,6 +21,7 @@ mod models;
 mod multipart;
 mod passthrough;
 mod paths;
+mod proxy;
 mod routing;
 mod running;
 mod settings;
