@@ -52,6 +52,8 @@ pub const POOL_CONNECTIONS_MAX: usize = 512;
 pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 /// Default of `network_config.stream_idle_timeout_in_seconds`.
 pub const STREAM_IDLE_MAX: Duration = Duration::from_secs(60);
+/// Silence in both directions of a WebSocket.
+pub const TUNNEL_IDLE_MAX: Duration = Duration::from_secs(900);
 /// Bounds of `client.max_request_body_size_mb`.
 pub const REQUEST_BODY_MEGABYTES: RangeInclusive<u64> = 1..=100_000;
 /// Bounds of `network_config.default_request_timeout_in_seconds`.

@@ -34,6 +34,9 @@ pub trait Provider: fmt::Debug + Sync {
         true
     }
 
+    /// Whether it is spoken to in OpenAI's own dialect, so that what nobody reads can go there.
+    fn speaks_openai(&self) -> bool;
+
     /// Whether it can be called without a key.
     fn is_keyless(&self) -> bool {
         false

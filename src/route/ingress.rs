@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::query::model_in_query;
 use crate::ir::ApiError;
 
 /// Where a request belongs.
@@ -37,7 +38,7 @@ pub struct Ingress<'a> {
     pub operation: Operation,
     /// The path behind the mount, as sent, beginning with `/`.
     pub path: &'a str,
-    /// The model that the path names, decoded.
+    /// The model that the path, or a WebSocket's query, names, decoded.
     pub model: Option<Cow<'a, str>>,
 }
 
@@ -79,8 +80,22 @@ pub enum Operation {
     OtherModelCall,
     /// `/models/{model}`
     ModelDetails,
-    /// Everything that is passed through unread.
+    /// A connection that goes on in WebSocket, on any path.
+    WebSocket,
+    /// Everything else, passed through unread.
     Passthrough,
+}
+
+impl Ingress<'_> {
+    /// What a request asks for that wants to go on in WebSocket: the query names the model.
+    pub fn upgraded(self, query: Option<&str>) -> Result<Self, ApiError> {
+        if self.operation != Operation::Passthrough {
+            return Ok(self);
+        }
+        let model = model_in_query(query.unwrap_or_default())?;
+        let model = model.map(|model| Cow::Owned(model.into_owned()));
+        Ok(Self { operation: Operation::WebSocket, model, ..self })
+    }
 }
 
 impl Operation {
@@ -100,13 +115,14 @@ impl Operation {
             Self::Rerank => "rerank",
             Self::OtherModelCall => "model_call",
             Self::ModelDetails => "model_details",
+            Self::WebSocket => "websocket",
             Self::Passthrough => "passthrough",
         }
     }
 
     /// Whether its body names a model: it is held, scanned, and its key picked by weight.
     pub fn is_model_call(self) -> bool {
-        !matches!(self, Self::ModelDetails | Self::Passthrough)
+        !matches!(self, Self::ModelDetails | Self::WebSocket | Self::Passthrough)
     }
 }
 

@@ -235,6 +235,12 @@ impl<N: Net> Client<N> {
         Ok(())
     }
 
+    /// Hands the connection over, with what has come ahead; nobody watches for the client's end any more.
+    pub(super) fn take_over(&self) -> (&Socket<N::Stream>, Vec<u8>) {
+        self.is_body_read.set(false);
+        (&self.socket, self.received.take())
+    }
+
     /// Sends all of `parts`, however slowly the client takes them.
     pub(super) async fn send<const COUNT: usize>(
         &self,

@@ -20,6 +20,7 @@ mod timer;
 mod tls;
 mod tunnel;
 mod upstream;
+mod websocket;
 
 use std::{io, rc::Rc, sync::Arc};
 

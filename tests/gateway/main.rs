@@ -27,3 +27,4 @@ mod running;
 mod settings;
 mod streaming;
 mod tls;
+mod websocket;

@@ -222,6 +222,16 @@ impl Peer {
         self.wire.piece(body).ok()?
     }
 
+    /// The next bytes behind a 101, so many; none where the connection ends before.
+    pub(crate) fn exactly(&mut self, count: usize) -> Option<Vec<u8>> {
+        self.wire.exactly(count).ok()
+    }
+
+    /// Whether the gateway says that it sends no more, before another byte.
+    pub(crate) fn is_told_the_end(&mut self) -> bool {
+        self.wire.is_closed().unwrap_or(false)
+    }
+
     /// Sends bytes; whether the connection took them.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.is_open = self.is_open && self.wire.socket.write_all(bytes.as_ref()).is_ok();
@@ -240,6 +250,11 @@ impl Peer {
         }
         self.wire.socket.tcp().set_write_timeout(None).unwrap();
         taken
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) fn half_close(&self) {
+        self.wire.socket.tcp().shutdown(Shutdown::Write).unwrap();
     }
 
     /// Closes in both directions.
