@@ -11,13 +11,18 @@ use std::{
 
 use crossbeam::utils::CachePadded;
 
-use crate::{config::limits::INBOX_MESSAGES_MAX, metrics::Counters};
+use crate::{config::limits::INBOX_MESSAGES_MAX, metrics::Counters, route::Surface};
 
 /// What a shard is told.
 #[derive(Debug)]
 pub enum ToShard {
     /// Serve a connection that a busier shard accepted.
-    Adopt(TcpStream),
+    Adopt {
+        /// The connection.
+        socket: TcpStream,
+        /// What is served on it.
+        surface: Surface,
+    },
     /// The addresses of a name, or why there are none.
     Addresses {
         /// The name that was asked for.

@@ -8,9 +8,10 @@ use super::{
     file::{CUSTOM_PROVIDER, OPENAI, PROVIDER},
     key::{self, EmptyList, Surroundings},
     limits, network,
+    proxy::{self, Reach},
     reader::{Field, Reading, Section},
 };
-use crate::provider::{self, Account, BASE_PROVIDER_TYPES, Endpoint, Key, Provider, Secret, Tls};
+use crate::provider::{self, Account, BASE_PROVIDER_TYPES, Endpoint, Key, Provider, Secret};
 
 /// The accounts in the order of the file, those with mistakes left out; without any provider in the
 /// file those of the environment.
@@ -35,7 +36,7 @@ pub(super) fn read_all(file: &Section<'_>, empty_list: EmptyList) -> Vec<Account
 pub(super) fn from_environment(reading: &Reading<'_>) -> Vec<Account> {
     let account = |provider: &'static dyn Provider| {
         let (_, secret) = key_in_environment(provider, reading)?;
-        let endpoint = Arc::new(own_endpoint(provider, &Tls::default())?);
+        let endpoint = own_endpoint(provider, &Reach::default())?;
         Some(with_defaults(provider.name(), provider, secret, endpoint))
     };
     provider::built_in().filter_map(account).collect()
@@ -45,7 +46,7 @@ pub(super) fn from_environment(reading: &Reading<'_>) -> Vec<Account> {
 pub(super) fn demo(port: u16) -> Option<Account> {
     let provider = BASE_PROVIDER_TYPES.iter().find_map(|name| provider::find(name))?;
     let url = Url::parse(&format!("http://127.0.0.1:{port}")).ok()?;
-    let endpoint = Arc::new(Endpoint::new(&url, provider.version_path(), Tls::default())?);
+    let endpoint = Reach::default().endpoint(&url, provider)?;
     Some(with_defaults("demo", provider, Secret::new(""), endpoint))
 }
 
@@ -53,9 +54,10 @@ fn read(name: &str, file: &Section<'_>, empty_list: EmptyList) -> Option<Account
     let built_in = provider::find(name);
     let custom = file.inside("custom_provider_config", |custom| read_custom(custom, built_in, file.whole()));
     let network = file.inside("network_config", network::read);
+    let reach = Reach { tls: network.tls, proxies: file.inside("proxy_config", proxy::read) };
     let endpoint = match (&network.base_url, custom.provider, built_in) {
-        (Some(url), Some(provider), _) => Endpoint::new(url, provider.version_path(), network.tls.clone()),
-        (None, _, Some(provider)) => own_endpoint(provider, &network.tls),
+        (Some(url), Some(provider), _) => reach.endpoint(url, provider),
+        (None, _, Some(provider)) => own_endpoint(provider, &reach),
         _ => None,
     };
     let surroundings = Surroundings {
@@ -64,12 +66,11 @@ fn read(name: &str, file: &Section<'_>, empty_list: EmptyList) -> Option<Account
         is_keyless: custom.is_keyless || built_in.is_some_and(Provider::is_keyless),
         has_key_addresses: built_in
             .is_some_and(|provider| provider.is_spoken() && provider.base_url().is_none()),
-        endpoint: endpoint.map(Arc::new),
-        tls: &network.tls,
+        endpoint,
+        reach: &reach,
         empty_list,
     };
     let keys = read_keys(file, built_in, &surroundings);
-    file.inside("proxy_config", network::refuse_proxy);
     file.inside("openai_config", |openai| OPENAI.read(openai));
     PROVIDER.read(file);
     Some(Account {
@@ -222,9 +223,8 @@ fn key_in_environment(provider: &dyn Provider, reading: &Reading<'_>) -> Option<
     key::is_sendable(&value).then(|| (name, Secret::new(&value)))
 }
 
-fn own_endpoint(provider: &dyn Provider, tls: &Tls) -> Option<Endpoint> {
-    let url = Url::parse(provider.base_url()?).ok()?;
-    Endpoint::new(&url, provider.version_path(), tls.clone())
+fn own_endpoint(provider: &dyn Provider, reach: &Reach) -> Option<Arc<Endpoint>> {
+    reach.endpoint(&Url::parse(provider.base_url()?).ok()?, provider)
 }
 
 fn with_defaults(

@@ -303,7 +303,7 @@ mod tests {
             r#"{{"keys": [{{"value": "{SECRET}\n"}}, {{"value": "{SECRET}\u0000{SECRET}", "models": "{SECRET}"}}],
                 "network_config": {{"base_url": "https://user:{SECRET}@host?{SECRET}", "ca_cert_pem": "{SECRET}",
                 "extra_headers": {{"X-Fine": "{SECRET}", "X-Bad": "{SECRET}\r\n"}}}},
-                "proxy_config": {{"type": "http", "url": "http://{SECRET}", "password": "{SECRET}"}}}}"#
+                "proxy_config": {{"type": "http", "url": "http://u:{SECRET}@{SECRET}/{SECRET}", "password": "{SECRET}"}}}}"#
         );
         let wrong =
             rejected(&format!(r#"{{"encryption_key": "{SECRET}", "providers": {{"openai": {provider}}}}}"#));

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::{
     file::{ALIAS, KEY},
     network,
+    proxy::Reach,
     reader::{Field, Kind, Section},
 };
-use crate::provider::{Endpoint, Key, Models, Provider, Secret, Tls};
+use crate::provider::{Endpoint, Key, Models, Provider, Secret};
 
 /// What a key says that lists no models, by the `version` of the file.
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -32,7 +33,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) endpoint: Option<Arc<Endpoint>>,
     /// Whether its keys have addresses, in `<account>_key_config.url`.
     pub(super) has_key_addresses: bool,
-    pub(super) tls: &'a Tls,
+    pub(super) reach: &'a Reach,
     pub(super) empty_list: EmptyList,
 }
 
@@ -183,8 +184,7 @@ fn read_address(file: &Section<'_>, surroundings: &Surroundings<'_>) -> Option<A
         });
     }
     KEY.read(file);
-    let version_path = surroundings.provider?.version_path();
-    Endpoint::new(&url?, version_path, surroundings.tls.clone()).map(Arc::new)
+    surroundings.reach.endpoint(&url?, surroundings.provider?)
 }
 
 fn check_repetition(field: &Field<'_>, earlier: &mut Vec<String>) {

@@ -40,6 +40,10 @@ pub const CLIENT_IDLE_MAX: Duration = Duration::from_secs(120);
 pub const CLIENT_WRITE_IDLE_MAX: Duration = Duration::from_secs(300);
 /// Time to open a connection to one address.
 pub const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
+/// Time that one address has to itself before the next one is tried beside it (RFC 8305 §5).
+pub const CONNECT_STAGGER: Duration = Duration::from_millis(250);
+/// Time for a proxy to open its way to an upstream.
+pub const PROXY_TIME_MAX: Duration = Duration::from_secs(15);
 /// Silence of a pooled connection before it is closed.
 pub const POOL_IDLE_MAX: Duration = Duration::from_secs(55);
 /// Idle connections to one endpoint in one shard.
@@ -48,6 +52,8 @@ pub const POOL_CONNECTIONS_MAX: usize = 512;
 pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 /// Default of `network_config.stream_idle_timeout_in_seconds`.
 pub const STREAM_IDLE_MAX: Duration = Duration::from_secs(60);
+/// Silence in both directions of a WebSocket.
+pub const TUNNEL_IDLE_MAX: Duration = Duration::from_secs(900);
 /// Bounds of `client.max_request_body_size_mb`.
 pub const REQUEST_BODY_MEGABYTES: RangeInclusive<u64> = 1..=100_000;
 /// Bounds of `network_config.default_request_timeout_in_seconds`.

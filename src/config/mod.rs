@@ -2,6 +2,7 @@
 //! Opens nothing itself: the text and the environment are arguments.
 
 mod account;
+mod bypass;
 mod check;
 mod file;
 mod finding;
@@ -10,6 +11,7 @@ mod fixture;
 mod key;
 pub mod limits;
 mod network;
+mod proxy;
 mod reader;
 mod snapshot;
 

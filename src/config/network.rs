@@ -1,4 +1,4 @@
-//! How a provider is reached: `network_config` and `proxy_config`.
+//! How a provider is spoken to: `network_config`.
 
 use std::time::Duration;
 
@@ -76,27 +76,14 @@ pub(super) fn read_url(field: &Field<'_>) -> Option<Url> {
     None
 }
 
-/// Refuses a proxy: requests that were meant to go through one must not go directly.
-pub(super) fn refuse_proxy(file: &Section<'_>) {
-    let kind = file.field("type");
-    if kind.text().is_some_and(|kind| !kind.is_empty() && kind != "none") {
-        kind.mistake(
-            "requests cannot go through a proxy yet, and do not go around one",
-            "Remove proxy_config if they may go directly",
-        );
-    }
-    for name in ["url", "username", "password", "ca_cert_pem"] {
-        file.field(name);
-    }
-}
-
 /// Whether a header field can have that name.
 pub(super) fn is_header_name(name: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !name.is_empty() && name.bytes().all(is_allowed)
 }
 
-fn read_certificates(field: &Field<'_>) -> Option<String> {
+/// PEM of authorities; none after a mistake.
+pub(super) fn read_certificates(field: &Field<'_>) -> Option<String> {
     let pem = field.secret()?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
     if certificates.is_ok_and(|certificates| !certificates.is_empty()) {
@@ -220,20 +207,5 @@ mod tests {
             let paths = mistakes_of("openai", &with(&format!(r#""extra_headers": {{{header}}}"#)));
             assert_eq!(paths.len(), 1, "{header}");
         }
-    }
-
-    #[test]
-    fn a_proxy_that_would_be_gone_around_is_refused() {
-        for kind in ["http", "socks5", "environment"] {
-            let text = format!(
-                r#"{{"keys": [{{"value": "a"}}], "proxy_config": {{"type": "{kind}", "url": "u"}}}}"#
-            );
-            assert_eq!(mistakes_of("openai", &text), ["proxy_config.type"]);
-        }
-        let (_, warnings) = provider(
-            "openai",
-            r#"{"keys": [{"value": "a"}], "proxy_config": {"type": "none", "username": ""}}"#,
-        );
-        assert!(warnings.is_empty(), "{warnings:?}");
     }
 }

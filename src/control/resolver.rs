@@ -94,20 +94,20 @@ impl Resolver {
     }
 }
 
-/// Addresses, IPv4 first, and how long they live: from DNS, else from whatever the system knows.
+/// Addresses in the order in which they are tried, and how long they live: from DNS, else from whatever the system knows.
 async fn ask(dns: Option<&TokioResolver>, host: &str) -> Result<(Vec<IpAddr>, Duration), String> {
     if let Some(dns) = dns
         && let Ok(Ok(found)) = timeout(NAME_TIME_MAX, dns.lookup_ip(host)).await
     {
         let age = found.valid_until().saturating_duration_since(now());
-        let addresses = in_order(found.iter());
+        let addresses = interleaved(found.iter());
         if !addresses.is_empty() {
             return Ok((addresses, age));
         }
     }
     match timeout(NAME_TIME_MAX, tokio::net::lookup_host((host, 0))).await {
         Ok(Ok(found)) => {
-            let addresses = in_order(found.map(|address| address.ip()));
+            let addresses = interleaved(found.map(|address| address.ip()));
             if addresses.is_empty() {
                 Err("it has no address".to_owned())
             } else {
@@ -119,11 +119,23 @@ async fn ask(dns: Option<&TokioResolver>, host: &str) -> Result<(Vec<IpAddr>, Du
     }
 }
 
-fn in_order(addresses: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
-    let mut addresses: Vec<_> = addresses.collect();
-    addresses.sort_by_key(IpAddr::is_ipv6);
-    addresses.dedup();
-    addresses
+/// Each address once, the families by turns (RFC 8305 §4), so that a family that leads nowhere costs one
+/// attempt. IPv4 begins: where IPv6 is only half there, that is the one that works.
+fn interleaved(addresses: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
+    let mut families = [Vec::new(), Vec::new()];
+    for address in addresses {
+        let family = &mut families[usize::from(address.is_ipv6())];
+        if !family.contains(&address) {
+            family.push(address);
+        }
+    }
+    let [mut first, mut second] = families.map(Vec::into_iter);
+    let mut ordered = Vec::new();
+    while first.len() + second.len() > 0 {
+        ordered.extend(first.next());
+        ordered.extend(second.next());
+    }
+    ordered
 }
 
 #[expect(clippy::disallowed_methods, reason = "control reads the clock")]
@@ -138,5 +150,31 @@ fn tell(links: &ShardLinks, host: &str, found: &Result<Vec<IpAddr>, String>) {
         tokio::task::spawn_local(async move {
             let _ = inbox.send_async(message).await;
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ordered(addresses: &[&str]) -> Vec<String> {
+        let addresses = addresses.iter().map(|address| address.parse::<IpAddr>().unwrap());
+        interleaved(addresses).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn families_take_turns_and_keep_their_own_order() {
+        assert_eq!(
+            ordered(&["2::2", "2::1", "1.0.0.2", "1.0.0.1", "1.0.0.3"]),
+            ["1.0.0.2", "2::2", "1.0.0.1", "2::1", "1.0.0.3"]
+        );
+        assert_eq!(ordered(&["2::1", "2::2", "1.0.0.1"]), ["1.0.0.1", "2::1", "2::2"]);
+        assert_eq!(ordered(&["2::1", "2::2"]), ["2::1", "2::2"]);
+        assert!(ordered(&[]).is_empty());
+    }
+
+    #[test]
+    fn an_address_that_is_told_twice_is_tried_once() {
+        assert_eq!(ordered(&["1.0.0.1", "2::1", "1.0.0.1", "2::1"]), ["1.0.0.1", "2::1"]);
     }
 }

@@ -146,6 +146,15 @@ impl RequestHead {
         Ok(())
     }
 
+    /// Whether the client asks to go on in WebSocket (RFC 6455 §4.2.1).
+    pub fn wants_websocket(&self) -> bool {
+        self.method == "GET"
+            && self.minor_version == 1
+            && self.framing == Framing::Empty
+            && self.fields.has_token(Known::Connection, "upgrade")
+            && names_websocket(&self.fields)
+    }
+
     /// `GET`, `POST` …, in the client's spelling.
     pub fn method(&self) -> &str {
         &self.method
@@ -198,12 +207,22 @@ impl ResponseHead {
         Ok(true)
     }
 
+    /// Whether the peer goes on in WebSocket.
+    pub fn is_websocket(&self) -> bool {
+        self.status == 101 && names_websocket(&self.fields)
+    }
+
     /// Whether the body is a stream of server-sent events.
     pub fn is_event_stream(&self) -> bool {
         let kind = self.fields.known(Known::ContentType).unwrap_or_default();
         let name = b"text/event-stream";
         kind.len() >= name.len() && kind[..name.len()].eq_ignore_ascii_case(name)
     }
+}
+
+fn names_websocket(fields: &Fields) -> bool {
+    let protocols = fields.all("upgrade").flat_map(|value| value.split(|byte| *byte == b','));
+    protocols.map(<[u8]>::trim_ascii).any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Where the path begins in a request target: at its start, or behind scheme and authority.
@@ -404,6 +423,29 @@ mod tests {
         assert!(!persistent("GET / HTTP/1.1\r\nHost: h\r\nConnection: x, Close\r\n\r\n"));
         assert!(!persistent("GET / HTTP/1.0\r\n\r\n"));
         assert!(persistent("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"));
+    }
+
+    #[test]
+    fn only_a_whole_request_for_websocket_is_one() {
+        let wants = |text: &str| request(text).unwrap().wants_websocket();
+        let head = |fields: &str| format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
+        assert!(wants(&head("Connection: Upgrade\r\nUpgrade: websocket\r\n")));
+        assert!(wants(&head("Connection: keep-alive, upgrade\r\nUpgrade: h2c\r\nUpgrade: x, WebSocket\r\n")));
+        for fields in [
+            "Upgrade: websocket\r\n",
+            "Connection: Upgrade\r\n",
+            "Connection: Upgrade\r\nUpgrade: h2c\r\n",
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\n",
+        ] {
+            assert!(!wants(&head(fields)), "{fields}");
+        }
+        let rest = "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+        assert!(!wants(&format!("POST / HTTP/1.1\r\nHost: h\r\n{rest}")));
+        assert!(!wants(&format!("GET / HTTP/1.0\r\nHost: h\r\n{rest}")));
+        let switches = |text: &str| response(text).unwrap().is_websocket();
+        assert!(switches("HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n"));
+        assert!(!switches("HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"));
+        assert!(!switches("HTTP/1.1 200 OK\r\nUpgrade: websocket\r\n\r\n"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! HTTP/1.1 grammar: bytes in, heads and bodies out, and back. Pure; knows no socket and no route.
 
 mod body;
+mod connect;
 mod fields;
 mod head;
 mod names;
@@ -8,6 +9,7 @@ mod sse;
 mod write;
 
 pub use body::{BodyDecoder, BodyError, Framing};
+pub use connect::{TunnelReply, connect_request, take_tunnel_reply};
 pub use fields::{Fields, Known};
 pub use head::{HeadError, RequestHead, ResponseHead};
 pub use names::NameMap;

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Provider, Secret};
+use super::{Provider, Proxy, Secret};
 
 /// One entry under `providers` of the configuration.
 pub struct Account {
@@ -72,6 +72,8 @@ pub struct Endpoint {
     pub port: u16,
     /// Set for `https`.
     pub tls: Option<Tls>,
+    /// What connections go through; none where they go directly.
+    pub proxy: Option<Arc<Proxy>>,
     /// Value of `Host`.
     pub authority: String,
     /// Comes before every path: the base URL's path and the version path, without a `/` at its end.
@@ -109,7 +111,7 @@ impl Key {
 impl Endpoint {
     /// An endpoint from a parsed base URL, `http` or `https`; what it already has of `version_path` is
     /// not doubled.
-    pub fn new(url: &url::Url, version_path: &str, tls: Tls) -> Option<Self> {
+    pub fn new(url: &url::Url, version_path: &str, tls: Tls, proxy: Option<Arc<Proxy>>) -> Option<Self> {
         let is_tls = match url.scheme() {
             "http" => false,
             "https" => true,
@@ -128,8 +130,14 @@ impl Endpoint {
         let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
         let tls = is_tls.then_some(tls);
         let mut hasher = DefaultHasher::new();
-        (&host, port, &tls).hash(&mut hasher);
-        Some(Self { id: hasher.finish(), host, port, tls, authority, path_prefix })
+        (&host, port, &tls, &proxy).hash(&mut hasher);
+        Some(Self { id: hasher.finish(), host, port, tls, proxy, authority, path_prefix })
+    }
+
+    /// Host and port as `CONNECT` wants them, the port always told.
+    pub fn connect_authority(&self) -> String {
+        let Self { host, port, .. } = self;
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
 }
 
@@ -155,7 +163,10 @@ impl fmt::Display for Endpoint {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
+    use crate::provider::{ProxyCredentials, ProxyKind};
 
     #[test]
     fn what_a_base_url_has_of_the_version_path_is_not_doubled() {
@@ -169,9 +180,43 @@ mod tests {
             ("https://host/", "", "https://host"),
             ("https://host/v1", "", "https://host/v1"),
         ] {
-            let endpoint =
-                url::Url::parse(url).ok().and_then(|url| Endpoint::new(&url, version_path, Tls::default()));
+            let endpoint = url::Url::parse(url)
+                .ok()
+                .and_then(|url| Endpoint::new(&url, version_path, Tls::default(), None));
             assert_eq!(endpoint.map(|endpoint| endpoint.to_string()).as_deref(), Some(expected));
+        }
+    }
+    #[test]
+    fn connections_are_shared_only_where_they_go_the_same_way() {
+        let endpoint = |url: &str, proxy: Option<(&str, &str)>| {
+            let proxy = proxy.map(|(host, password)| {
+                let [username, password] = ["me", password].map(Secret::new);
+                let credentials = Some(ProxyCredentials { username, password });
+                let (kind, host) = (ProxyKind::Http, host.to_owned());
+                Arc::new(Proxy { kind, host, port: 1, tls: None, credentials })
+            });
+            Endpoint::new(&url::Url::parse(url).unwrap(), "/v1", Tls::default(), proxy).unwrap()
+        };
+        let ways = [
+            endpoint("http://host", None),
+            endpoint("https://host", None),
+            endpoint("http://host", Some(("one", "a"))),
+            endpoint("http://host", Some(("two", "a"))),
+            endpoint("http://host", Some(("one", "b"))),
+        ];
+        let ids: HashSet<_> = ways.iter().map(|endpoint| endpoint.id).collect();
+        assert_eq!(ids.len(), ways.len());
+        assert_eq!(ways[2].id, endpoint("http://host/other", Some(("one", "a"))).id);
+    }
+
+    #[test]
+    fn a_tunnel_is_asked_for_with_the_port() {
+        for (url, expected) in
+            [("https://host", "host:443"), ("http://host:81", "host:81"), ("http://[::1]", "[::1]:80")]
+        {
+            let url = url::Url::parse(url).unwrap();
+            let endpoint = Endpoint::new(&url, "", Tls::default(), None).unwrap();
+            assert_eq!(endpoint.connect_authority(), expected);
         }
     }
 }

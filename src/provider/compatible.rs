@@ -86,6 +86,10 @@ impl Provider for Vendor {
         !(self.base_url.is_empty() && self.version_path.is_empty())
     }
 
+    fn speaks_openai(&self) -> bool {
+        self.is_spoken()
+    }
+
     fn is_keyless(&self) -> bool {
         self.base_url.is_empty() && self.is_spoken()
     }

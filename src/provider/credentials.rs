@@ -6,7 +6,7 @@ use std::fmt;
 const KEY_BYTES_MIN: usize = 8;
 
 /// A credential. Its `Debug` says nothing, it has no `Display`; only `reveal` gives the value.
-#[derive(Clone, Eq, PartialEq)]
+#[derive(Clone, Eq, Hash, PartialEq)]
 pub struct Secret(String);
 
 impl Secret {

@@ -4,11 +4,13 @@
 mod account;
 mod compatible;
 mod credentials;
+mod proxy;
 
 use std::fmt;
 
 pub use account::{Account, Endpoint, Key, Models, Tls};
 pub use credentials::{Secret, mask_keys, mask_secret};
+pub use proxy::{Proxy, ProxyCredentials, ProxyKind};
 
 /// What `base_provider_type` of a custom provider may name so far: built-in providers it is spoken to like.
 pub const BASE_PROVIDER_TYPES: &[&str] = &["openai"];
@@ -31,6 +33,9 @@ pub trait Provider: fmt::Debug + Sync {
     fn is_spoken(&self) -> bool {
         true
     }
+
+    /// Whether it is spoken to in OpenAI's own dialect, so that what nobody reads can go there.
+    fn speaks_openai(&self) -> bool;
 
     /// Whether it can be called without a key.
     fn is_keyless(&self) -> bool {

@@ -3,7 +3,7 @@
 use crate::{
     http::{Fields, Known, NameMap, RequestHead},
     provider::{Account, Key},
-    route::ingress::percent_decoded,
+    route::Operation,
 };
 
 /// The operator's word on single fields, names in lower case.
@@ -24,9 +24,11 @@ enum Rule {
     Private,
     /// Another one stands in its place where the answer must be readable.
     Encoding,
+    /// It asks for a WebSocket, and goes on only with that request.
+    Handshake,
 }
 
-static RULES: NameMap<Rule, 25> = NameMap::new([
+static RULES: NameMap<Rule, 27> = NameMap::new([
     ("accept-encoding", Rule::Encoding),
     ("api-key", Rule::Never),
     ("authorization", Rule::Never),
@@ -43,8 +45,10 @@ static RULES: NameMap<Rule, 25> = NameMap::new([
     ("proxy-authenticate", Rule::Never),
     ("proxy-authorization", Rule::Never),
     ("proxy-connection", Rule::Never),
-    ("sec-websocket-extensions", Rule::Never),
-    ("sec-websocket-key", Rule::Never),
+    ("sec-websocket-extensions", Rule::Handshake),
+    ("sec-websocket-key", Rule::Handshake),
+    ("sec-websocket-protocol", Rule::Never),
+    ("sec-websocket-version", Rule::Handshake),
     ("te", Rule::Never),
     ("trailer", Rule::Never),
     ("transfer-encoding", Rule::Never),
@@ -78,22 +82,32 @@ static RESPONSE_NEVER: NameMap<(), 9> = NameMap::new([
 static CREDENTIALS: NameMap<(), 4> =
     NameMap::new([("api-key", ()), ("authorization", ()), ("x-api-key", ()), ("x-goog-api-key", ())]);
 
+/// Browsers, which can send no other fields, put into this one a credential, and what stands for a field.
+const SUBPROTOCOLS: &str = "sec-websocket-protocol";
+const SUBPROTOCOL_KEY: &str = "openai-insecure-api-key.";
+static SUBPROTOCOL_FIELDS: [(&str, &str); 2] =
+    [("openai-organization.", "openai-organization"), ("openai-project.", "openai-project")];
+
 /// Appends the fields of a client's request that the upstream gets, in their order and spelling, and
 /// those that the operator adds.
 pub fn add_request_fields(
     fields: &Fields,
     policy: &HeaderPolicy,
     account: &Account,
-    accepts_any_encoding: bool,
+    operation: Operation,
     head: &mut Vec<u8>,
 ) {
     let names_hops = names_hops(fields);
     let is_kept = |name: &[u8]| {
-        is_passed(name, policy, accepts_any_encoding)
+        is_passed(name, policy, operation)
             && !has_operator_field(account, name)
             && !(names_hops && is_hop(fields, name))
     };
     fields.push_lines(is_kept, head);
+    if operation == Operation::WebSocket {
+        add_subprotocols(fields, policy, head);
+        head.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n");
+    }
     if fields.has_own() {
         for (name, value) in fields.iter() {
             let extra = without_prefix(name, OWN).and_then(|own| without_prefix(own, EXTRA));
@@ -104,10 +118,28 @@ pub fn add_request_fields(
             }
         }
     }
-    if !accepts_any_encoding {
+    if operation.is_model_call() {
         push(b"Accept-Encoding", b"identity", head);
     }
     add_operator_fields(account, head);
+}
+
+/// Appends the subprotocols that are no fields in disguise which would be held back.
+fn add_subprotocols(fields: &Fields, policy: &HeaderPolicy, head: &mut Vec<u8>) {
+    let is_held_back = |protocol: &[u8]| {
+        let mut fields = SUBPROTOCOL_FIELDS.iter();
+        without_prefix(protocol, SUBPROTOCOL_KEY).is_some()
+            || fields.any(|(prefix, name)| {
+                without_prefix(protocol, prefix).is_some()
+                    && !is_passed(name.as_bytes(), policy, Operation::WebSocket)
+            })
+    };
+    let offered = fields.all(SUBPROTOCOLS).flat_map(|value| value.split(|byte| *byte == b','));
+    let offered = offered.map(<[u8]>::trim_ascii).filter(|protocol| !protocol.is_empty());
+    let kept: Vec<_> = offered.filter(|protocol| !is_held_back(protocol)).collect();
+    if !kept.is_empty() {
+        push(b"Sec-WebSocket-Protocol", &kept.join(&b", "[..]), head);
+    }
 }
 
 /// Appends the fields that the operator adds to every request of an account.
@@ -143,19 +175,11 @@ pub fn add_credentials(account: &Account, key: &Key, own: Option<&RequestHead>, 
     }
 }
 
-/// A query without the parameter `key`, which is a credential; the rest as sent.
-pub fn query_without_credentials(query: &str) -> String {
-    let is_key =
-        |part: &&str| percent_decoded(part.split('=').next().unwrap_or_default()).as_deref() == Some("key");
-    let kept: Vec<_> = query.split('&').filter(|part| !is_key(part)).collect();
-    kept.join("&")
-}
-
 /// A client may ask for any field that is not bound to a connection, a credential, or denied.
 fn may_be_extra(name: &[u8], policy: &HeaderPolicy) -> bool {
     let is_denied = policy.denied.iter().any(|denied| name.eq_ignore_ascii_case(denied.as_bytes()));
     !name.is_empty()
-        && RULES.get(name) != Some(Rule::Never)
+        && !matches!(RULES.get(name), Some(Rule::Never | Rule::Handshake))
         && !is_denied
         && without_prefix(name, OWN).is_none()
 }
@@ -165,7 +189,7 @@ fn has_operator_field(account: &Account, name: &[u8]) -> bool {
     account.extra_headers.iter().any(|(own, _)| name.eq_ignore_ascii_case(own.as_bytes()))
 }
 
-fn is_passed(name: &[u8], policy: &HeaderPolicy, accepts_any_encoding: bool) -> bool {
+fn is_passed(name: &[u8], policy: &HeaderPolicy, operation: Operation) -> bool {
     let listed = |names: &[String]| names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
     // Most names that begin with an x go on with another letter.
     let may_have_prefix = matches!(name, [b'x' | b'X', b'-', b'b' | b'B' | b'f' | b'F', ..]);
@@ -176,7 +200,8 @@ fn is_passed(name: &[u8], policy: &HeaderPolicy, accepts_any_encoding: bool) -> 
     let is_let_through = match RULES.get(name) {
         None if !is_forwarded => true,
         None | Some(Rule::Private) => listed(&policy.allowed),
-        Some(Rule::Encoding) => accepts_any_encoding,
+        Some(Rule::Encoding) => !operation.is_model_call(),
+        Some(Rule::Handshake) => operation == Operation::WebSocket,
         Some(Rule::Never) => false,
     };
     is_let_through && !listed(&policy.denied)
@@ -214,7 +239,7 @@ mod tests {
     use super::*;
     use crate::provider;
 
-    fn passed(lines: &str, policy: &HeaderPolicy, accepts_any_encoding: bool) -> String {
+    fn passed(lines: &str, policy: &HeaderPolicy, operation: Operation) -> String {
         let account = Account {
             name: "openai".to_owned(),
             provider: provider::find("openai").unwrap(),
@@ -228,14 +253,17 @@ mod tests {
         let mut head = RequestHead::default();
         assert_eq!(head.take(&mut request), Ok(true));
         let mut out = Vec::new();
-        add_request_fields(&head.fields, policy, &account, accepts_any_encoding, &mut out);
+        add_request_fields(&head.fields, policy, &account, operation, &mut out);
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn end_to_end_fields_go_on_in_order_and_spelling() {
         let lines = "X-Organization: a\r\nuser-AGENT: b\r\nx-multi: 1\r\nx-multi: 2\r\n";
-        assert_eq!(passed(lines, &HeaderPolicy::default(), true), format!("{lines}X-Extra: e\r\n"));
+        assert_eq!(
+            passed(lines, &HeaderPolicy::default(), Operation::Passthrough),
+            format!("{lines}X-Extra: e\r\n")
+        );
     }
 
     #[test]
@@ -244,7 +272,7 @@ mod tests {
             OpenAI-Project: p\r\nx-bf-vk: v\r\nForwarded: f\r\nX-Forwarded-For: i\r\nConnection: x-hop, close\r\n\
             X-Hop: 1\r\nTE: trailers\r\nExpect: 100-continue\r\nx-bf-eh-authorization: z\r\n\
             x-bf-eh-: z\r\nx-bf-eh-x-bf-vk: z\r\nx-extra: client\r\n";
-        assert_eq!(passed(lines, &HeaderPolicy::default(), true), "X-Extra: e\r\n");
+        assert_eq!(passed(lines, &HeaderPolicy::default(), Operation::Passthrough), "X-Extra: e\r\n");
     }
 
     #[test]
@@ -254,22 +282,55 @@ mod tests {
             denied: vec!["x-secret".to_owned()],
         };
         let lines = "OpenAI-Organization: o\r\nCookie: c\r\nX-Secret: s\r\n";
-        assert_eq!(passed(lines, &policy, true), "OpenAI-Organization: o\r\nX-Extra: e\r\n");
+        assert_eq!(
+            passed(lines, &policy, Operation::Passthrough),
+            "OpenAI-Organization: o\r\nX-Extra: e\r\n"
+        );
     }
 
     #[test]
     fn extra_fields_lose_their_prefix() {
-        assert_eq!(passed("x-bf-eh-X-Y: z\r\n", &HeaderPolicy::default(), true), "X-Y: z\r\nX-Extra: e\r\n");
+        assert_eq!(
+            passed("x-bf-eh-X-Y: z\r\n", &HeaderPolicy::default(), Operation::Passthrough),
+            "X-Y: z\r\nX-Extra: e\r\n"
+        );
     }
 
     #[test]
     fn a_model_call_asks_for_no_encoding() {
-        let out = passed("Accept-Encoding: gzip\r\n", &HeaderPolicy::default(), false);
+        let out = passed("Accept-Encoding: gzip\r\n", &HeaderPolicy::default(), Operation::Chat);
         assert_eq!(out, "Accept-Encoding: identity\r\nX-Extra: e\r\n");
+    }
+    #[test]
+    fn what_asks_for_a_websocket_goes_on_only_where_that_is_understood() {
+        let lines = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Extensions: e\r\nSec-WebSocket-Protocol: realtime\r\n";
+        let policy = HeaderPolicy::default();
+        assert_eq!(passed(lines, &policy, Operation::Passthrough), "X-Extra: e\r\n");
+        let expected = "Sec-WebSocket-Key: k\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Extensions: e\r\n\
+            Sec-WebSocket-Protocol: realtime\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Extra: e\r\n";
+        assert_eq!(passed(lines, &policy, Operation::WebSocket), expected);
     }
 
     #[test]
-    fn a_key_in_the_query_stays_here() {
-        assert_eq!(query_without_credentials("a=1&key=sk&b=%20&k%65y=x&keys=2"), "a=1&b=%20&keys=2");
+    fn fields_disguised_as_subprotocols_are_held_back_like_fields() {
+        let lines = "Sec-WebSocket-Protocol: realtime,openai-insecure-api-key.sk-client\r\n\
+            sec-websocket-protocol: openai-organization.o, openai-beta.realtime-v1\r\n";
+        let subprotocols = |policy: &HeaderPolicy| {
+            let passed = passed(lines, policy, Operation::WebSocket);
+            passed.split("\r\n").next().map(str::to_owned)
+        };
+        let expected = "Sec-WebSocket-Protocol: realtime, openai-beta.realtime-v1";
+        assert_eq!(subprotocols(&HeaderPolicy::default()).as_deref(), Some(expected));
+        let allowed = vec!["openai-organization".to_owned()];
+        let expected = "Sec-WebSocket-Protocol: realtime, openai-organization.o, openai-beta.realtime-v1";
+        let policy = HeaderPolicy { allowed, denied: Vec::new() };
+        assert_eq!(subprotocols(&policy).as_deref(), Some(expected));
+        let only = passed(
+            "Sec-WebSocket-Protocol: openai-insecure-api-key.k\r\n",
+            &HeaderPolicy::default(),
+            Operation::WebSocket,
+        );
+        assert!(!only.contains("Protocol"), "{only}");
     }
 }

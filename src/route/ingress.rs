@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::query::model_in_query;
 use crate::ir::ApiError;
 
 /// Where a request belongs.
@@ -17,6 +18,17 @@ pub enum Place<'a> {
     Call(Ingress<'a>),
 }
 
+/// What is served where a connection has arrived.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Surface {
+    /// All there is.
+    Whole,
+    /// What clients need; the gateway's inside is served elsewhere.
+    Api,
+    /// The gateway's inside alone.
+    Admin,
+}
+
 /// A request to a provider.
 #[derive(Debug, PartialEq)]
 pub struct Ingress<'a> {
@@ -26,7 +38,7 @@ pub struct Ingress<'a> {
     pub operation: Operation,
     /// The path behind the mount, as sent, beginning with `/`.
     pub path: &'a str,
-    /// The model that the path names, decoded.
+    /// The model that the path, or a WebSocket's query, names, decoded.
     pub model: Option<Cow<'a, str>>,
 }
 
@@ -68,8 +80,22 @@ pub enum Operation {
     OtherModelCall,
     /// `/models/{model}`
     ModelDetails,
-    /// Everything that is passed through unread.
+    /// A connection that goes on in WebSocket, on any path.
+    WebSocket,
+    /// Everything else, passed through unread.
     Passthrough,
+}
+
+impl Ingress<'_> {
+    /// What a request asks for that wants to go on in WebSocket: the query names the model.
+    pub fn upgraded(self, query: Option<&str>) -> Result<Self, ApiError> {
+        if self.operation != Operation::Passthrough {
+            return Ok(self);
+        }
+        let model = model_in_query(query.unwrap_or_default())?;
+        let model = model.map(|model| Cow::Owned(model.into_owned()));
+        Ok(Self { operation: Operation::WebSocket, model, ..self })
+    }
 }
 
 impl Operation {
@@ -89,13 +115,14 @@ impl Operation {
             Self::Rerank => "rerank",
             Self::OtherModelCall => "model_call",
             Self::ModelDetails => "model_details",
+            Self::WebSocket => "websocket",
             Self::Passthrough => "passthrough",
         }
     }
 
     /// Whether its body names a model: it is held, scanned, and its key picked by weight.
     pub fn is_model_call(self) -> bool {
-        !matches!(self, Self::ModelDetails | Self::Passthrough)
+        !matches!(self, Self::ModelDetails | Self::WebSocket | Self::Passthrough)
     }
 }
 
@@ -124,9 +151,10 @@ static MODEL_CALLS: [(&str, Operation); 17] = [
 const MODEL_PATH: &str = "/models/";
 
 /// Finds where a request belongs; a path that could be read in two ways is refused.
-pub fn locate<'a>(method: &str, path: &'a str) -> Result<Place<'a>, ApiError> {
+pub fn locate<'a>(surface: Surface, method: &str, path: &'a str) -> Result<Place<'a>, ApiError> {
     // The paths that matter most are plain as they stand.
-    if let Some((mount, rest)) = mounted(path)
+    if surface != Surface::Admin
+        && let Some((mount, rest)) = mounted(path)
         && let Some(operation) = model_call(method, rest)
     {
         return Ok(Place::Call(Ingress { mount, operation, path: rest, model: None }));
@@ -137,7 +165,7 @@ pub fn locate<'a>(method: &str, path: &'a str) -> Result<Place<'a>, ApiError> {
     let plain = plain_path(path)?;
     let own = match plain.as_ref() {
         "/health" => Some(Place::Health),
-        "/metrics" => Some(Place::Metrics),
+        "/metrics" if surface != Surface::Api => Some(Place::Metrics),
         _ => None,
     };
     if let Some(place) = own {
@@ -147,8 +175,15 @@ pub fn locate<'a>(method: &str, path: &'a str) -> Result<Place<'a>, ApiError> {
             Err(not_allowed(method, path))
         };
     }
-    let Some((mount, rest)) = mounted(path) else { return Err(unknown(method, path)) };
-    let Some((_, plain)) = mounted(&plain) else { return Err(unknown(method, path)) };
+    if surface == Surface::Admin {
+        return Err(unknown(method, path, "This port serves /health and /metrics only"));
+    }
+    let elsewhere = || {
+        let remedy = "OpenAI's API is served under /openai, /openai/v1 and /v1: set the SDK's base_url to one of these";
+        unknown(method, path, remedy)
+    };
+    let (mount, rest) = mounted(path).ok_or_else(elsewhere)?;
+    let (_, plain) = mounted(&plain).ok_or_else(elsewhere)?;
     let plain = plain.strip_suffix('/').unwrap_or(plain);
     if mount == Mount::V1 && plain == "/models" && matches!(method, "GET" | "HEAD") {
         return Ok(Place::Models);
@@ -240,7 +275,8 @@ fn plain_path(path: &str) -> Result<Cow<'_, str>, ApiError> {
     Ok(plain)
 }
 
-pub(super) fn percent_decoded(path: &str) -> Option<Cow<'_, str>> {
+/// A text without its escapes; none where these are broken, or hide what is not UTF-8.
+pub fn percent_decoded(path: &str) -> Option<Cow<'_, str>> {
     let mut plain = Vec::with_capacity(path.len());
     let mut bytes = path.bytes();
     while let Some(byte) = bytes.next() {
@@ -259,12 +295,8 @@ fn not_allowed(method: &str, path: &str) -> ApiError {
     ApiError::client(405, "method_not_allowed", format!("{method} is not allowed on {path}. Use GET."))
 }
 
-fn unknown(method: &str, path: &str) -> ApiError {
-    let message = format!(
-        "Unknown request URL: {method} {path}. OpenAI's API is served under /openai, /openai/v1 and /v1: \
-         set the SDK's base_url to one of these."
-    );
-    ApiError::client(404, "unknown_url", message)
+fn unknown(method: &str, path: &str, remedy: &str) -> ApiError {
+    ApiError::client(404, "unknown_url", format!("Unknown request URL: {method} {path}. {remedy}."))
 }
 
 #[cfg(test)]
@@ -272,14 +304,14 @@ mod tests {
     use super::*;
 
     fn call(method: &str, path: &str) -> (Mount, Operation, String) {
-        match locate(method, path) {
+        match locate(Surface::Whole, method, path) {
             Ok(Place::Call(ingress)) => (ingress.mount, ingress.operation, ingress.path.to_owned()),
             other => panic!("{method} {path}: {other:?}"),
         }
     }
 
     fn refusal(method: &str, path: &str) -> u16 {
-        locate(method, path).unwrap_err().status
+        locate(Surface::Whole, method, path).unwrap_err().status
     }
 
     #[test]
@@ -299,7 +331,7 @@ mod tests {
         assert_eq!(call("POST", "/v1/files").1, Operation::Passthrough);
         assert_eq!(call("DELETE", "/openai/models/ft:x").1, Operation::ModelDetails);
         assert_eq!(call("GET", "/openai/models").1, Operation::Passthrough);
-        assert_eq!(locate("GET", "/v1/models"), Ok(Place::Models));
+        assert_eq!(locate(Surface::Whole, "GET", "/v1/models"), Ok(Place::Models));
         assert_eq!(refusal("TRACE", "/v1/files"), 405);
     }
 
@@ -307,7 +339,7 @@ mod tests {
     fn a_path_names_its_model_with_the_slash_encoded_or_not() {
         for path in ["/v1/models/openai%2Fgpt-4o", "/v1/models/openai/gpt-4o", "/v1/%6dodels/openai/gpt-4o/"]
         {
-            let Ok(Place::Call(ingress)) = locate("GET", path) else { panic!("{path}") };
+            let Ok(Place::Call(ingress)) = locate(Surface::Whole, "GET", path) else { panic!("{path}") };
             assert_eq!(
                 (ingress.operation, ingress.model.as_deref()),
                 (Operation::ModelDetails, Some("openai/gpt-4o"))
@@ -339,11 +371,24 @@ mod tests {
 
     #[test]
     fn own_paths_take_get_only_and_the_rest_is_unknown() {
-        assert_eq!(locate("GET", "/health"), Ok(Place::Health));
-        assert_eq!(locate("HEAD", "/metrics"), Ok(Place::Metrics));
+        assert_eq!(locate(Surface::Whole, "GET", "/health"), Ok(Place::Health));
+        assert_eq!(locate(Surface::Whole, "HEAD", "/metrics"), Ok(Place::Metrics));
         assert_eq!(refusal("POST", "/health"), 405);
         for path in ["/", "/v1", "/openai", "/v2/chat/completions", "/openaix/chat", "*"] {
             assert_eq!(refusal("GET", path), 404, "{path}");
+        }
+    }
+    #[test]
+    fn the_inside_of_the_gateway_is_served_where_the_operator_wants_it() {
+        assert_eq!(locate(Surface::Api, "GET", "/metrics").unwrap_err().status, 404);
+        assert_eq!(locate(Surface::Admin, "GET", "/metrics"), Ok(Place::Metrics));
+        for path in ["/v1/models", "/v1/chat/completions", "/openai/v1/files", "/"] {
+            for method in ["GET", "POST"] {
+                assert_eq!(locate(Surface::Admin, method, path).unwrap_err().status, 404, "{path}");
+            }
+        }
+        for surface in [Surface::Whole, Surface::Api, Surface::Admin] {
+            assert_eq!(locate(surface, "GET", "/health"), Ok(Place::Health));
         }
     }
 }

@@ -5,13 +5,16 @@ mod cors;
 mod headers;
 mod ingress;
 mod keys;
+mod query;
 mod router;
 
 pub use cors::Cors;
 pub use headers::{
     HeaderPolicy, add_credentials, add_operator_fields, add_request_fields, add_response_fields,
-    query_without_credentials,
 };
-pub use ingress::{Ingress, Mount, Operation, Place, locate, path_segment, template};
+pub use ingress::{
+    Ingress, Mount, Operation, Place, Surface, locate, path_segment, percent_decoded, template,
+};
 pub use keys::{Choice, pick};
-pub use router::{Routes, no_key};
+pub use query::{query_with_model, query_without_credentials};
+pub use router::{Routes, check_tunnel, no_key};

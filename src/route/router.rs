@@ -81,6 +81,19 @@ impl Routes {
     }
 }
 
+/// Refuses a tunnel to a provider of another dialect, since nobody reads what goes through it.
+pub fn check_tunnel(account: &Account) -> Result<(), ApiError> {
+    if account.provider.speaks_openai() {
+        return Ok(());
+    }
+    let message = format!(
+        "The provider `{}` does not speak OpenAI's dialect, and WebSocket is not translated. \
+         Name a model of a provider that does, or call the API without WebSocket.",
+        account.name
+    );
+    Err(ApiError::client(501, "websocket_not_supported", message))
+}
+
 /// What to say where no key of an account may be used for a model.
 pub fn no_key(account: &Account, model: &str, pinned: Option<&str>) -> ApiError {
     let name = &account.name;
@@ -149,6 +162,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::provider::{Provider, Secret};
 
     fn routes(names: &[&str], default: Option<&str>) -> Routes {
         let account = |name: &&str| Account {
@@ -207,5 +221,43 @@ mod tests {
         for model in ["", " ", "a\nb", "openai/", "a/../b", "%2E%2e", "a%2Fb", &"x".repeat(600)] {
             assert_eq!(routes.find(Mount::V1, model).unwrap_err().status, 400, "{model:?}");
         }
+    }
+    /// Speaks a language of its own.
+    #[derive(Debug)]
+    struct Foreign;
+
+    impl Provider for Foreign {
+        fn name(&self) -> &'static str {
+            "foreign"
+        }
+
+        fn base_url(&self) -> Option<&'static str> {
+            None
+        }
+
+        fn version_path(&self) -> &'static str {
+            ""
+        }
+
+        fn key_variables(&self) -> &'static [&'static str] {
+            &[]
+        }
+
+        fn speaks_openai(&self) -> bool {
+            false
+        }
+
+        fn authorize(&self, _: &Secret, _: &mut Vec<u8>) {}
+    }
+
+    #[test]
+    fn a_tunnel_leads_only_to_providers_of_the_same_dialect() {
+        let routes = routes(&["openai"], None);
+        assert_eq!(check_tunnel(&routes.accounts()[0]), Ok(()));
+        let foreign = Account { provider: &Foreign, ..routes.accounts.into_iter().next().unwrap() };
+        let error = check_tunnel(&foreign).unwrap_err();
+        assert_eq!((error.status, error.code), (501, Some("websocket_not_supported")));
+        assert!(error.message.contains("`openai`"), "{}", error.message);
+        assert!(provider::built_in().filter(|one| one.is_spoken()).all(|one| one.speaks_openai()));
     }
 }

@@ -29,7 +29,7 @@ use crate::{
     http::{BodyDecoder, BodyError, Framing, HeadError, RequestHead},
     ir::ApiError,
     metrics::RequestLabels,
-    route::template,
+    route::{Surface, template},
 };
 
 /// A body that nobody wanted is read up to this length, so that the connection can go on.
@@ -48,6 +48,7 @@ pub(super) enum Ending {
 /// One client.
 pub(super) struct Client<N: Net> {
     pub(super) timer: Timer<N>,
+    pub(super) surface: Surface,
     socket: Socket<N::Stream>,
     received: RefCell<Vec<u8>>,
     body: RefCell<BodyDecoder>,
@@ -64,8 +65,13 @@ pub(super) struct Tally<'a, N: Net> {
 }
 
 /// Serves one connection to its end.
-pub(super) async fn serve<N: Net>(shard: &Rc<ShardState<N>>, stream: N::Stream, presence: &Presence) {
-    let client = Client::<N>::new(stream, shard);
+pub(super) async fn serve<N: Net>(
+    shard: &Rc<ShardState<N>>,
+    stream: N::Stream,
+    surface: Surface,
+    presence: &Presence,
+) {
+    let client = Client::<N>::new(stream, surface, shard);
     let mut head = RequestHead::default();
     loop {
         match client.next_head(shard, &mut head, presence).await {
@@ -106,9 +112,10 @@ pub(super) async fn serve<N: Net>(shard: &Rc<ShardState<N>>, stream: N::Stream, 
 }
 
 impl<N: Net> Client<N> {
-    fn new(stream: N::Stream, shard: &ShardState<N>) -> Self {
+    fn new(stream: N::Stream, surface: Surface, shard: &ShardState<N>) -> Self {
         Self {
             timer: Timer::new(shard.net.clone()),
+            surface,
             socket: Socket::new(stream),
             received: RefCell::default(),
             body: RefCell::new(BodyDecoder::new(Framing::Empty)),
@@ -226,6 +233,12 @@ impl<N: Net> Client<N> {
             return sent.map_err(|_| Ending::Cut);
         }
         Ok(())
+    }
+
+    /// Hands the connection over, with what has come ahead; nobody watches for the client's end any more.
+    pub(super) fn take_over(&self) -> (&Socket<N::Stream>, Vec<u8>) {
+        self.is_body_read.set(false);
+        (&self.socket, self.received.take())
     }
 
     /// Sends all of `parts`, however slowly the client takes them.

@@ -10,6 +10,7 @@ use super::{
     state::ShardState,
     tunnel::Payload,
     upstream::{Outgoing, Target, Upstream},
+    websocket::tunnel,
 };
 use crate::{
     config::{Snapshot, limits::MULTIPART_HELD_BYTES_MAX},
@@ -19,7 +20,7 @@ use crate::{
     },
     http::{Framing, Known, RequestHead},
     ir::ApiError,
-    route::{Choice, Ingress, Operation, Place, locate, no_key, pick},
+    route::{Choice, Ingress, Operation, Place, check_tunnel, locate, no_key, pick},
 };
 
 /// Serves one request; true where the client's connection may serve another.
@@ -30,13 +31,14 @@ pub(super) async fn exchange<N: Net>(
     tally: &Tally<'_, N>,
 ) -> Result<bool, Ending> {
     let snapshot = shard.snapshot(); // 1 held to the end
-    let place = locate(head.method(), head.path())?; // 2 route: what is asked for
+    let place = locate(client.surface, head.method(), head.path())?; // 2 route: what is asked for
     check_origin(&snapshot, head)?;
     let ingress = match place {
         _ if head.method() == "OPTIONS" => return respond::preflight(shard, client, head, tally).await,
         Place::Health => return respond::health(shard, client, head, tally).await,
         Place::Metrics => return respond::metrics(shard, client, head, tally).await,
         Place::Models => return respond::models(shard, client, head, tally).await,
+        Place::Call(ingress) if head.wants_websocket() => ingress.upgraded(head.query())?,
         Place::Call(ingress) => ingress,
     };
     let mut held = shard.hold();
@@ -69,12 +71,16 @@ pub(super) async fn exchange<N: Net>(
         head: target.request_head(&ingress, head, payload.framing),
         payload,
         is_head: head.method() == "HEAD",
+        may_switch: ingress.operation == Operation::WebSocket,
         label: ingress.operation.label(),
     };
     if outgoing.payload.has_rest {
         client.invite_body().await?;
     }
     let upstream = Upstream::open(shard, &target, outgoing, &client.timer, Some(client)).await?; // 7 provider, pool
+    if upstream.head.status == 101 {
+        return tunnel(shard, upstream, client, tally, &target).await;
+    }
     let commit = Commit {
         target: &target,
         is_unread: !ingress.operation.is_model_call(),
@@ -144,9 +150,8 @@ fn outline<'a>(
     head: &RequestHead,
     body: &'a [u8],
 ) -> Result<Outline<'a>, ApiError> {
-    if ingress.operation == Operation::ModelDetails {
-        let model = ingress.model.as_deref().map(Cow::Borrowed);
-        return Ok(Outline { model, ..Outline::default() });
+    if let Some(model) = ingress.model.as_deref() {
+        return Ok(Outline { model: Some(Cow::Borrowed(model)), ..Outline::default() });
     }
     if !ingress.operation.is_model_call() {
         return Ok(Outline::default());
@@ -210,19 +215,23 @@ fn plan<'s, N: Net>(
         }
         None => (snapshot.routes.default(ingress.mount)?, None),
     };
-    let is_read = ingress.operation.is_model_call();
+    let is_tunnel = ingress.operation == Operation::WebSocket;
+    if is_tunnel {
+        check_tunnel(account)?;
+    }
+    let is_for_model = ingress.operation.is_model_call() || is_tunnel;
     let choice = if let Some(id) = head.fields.own("x-bf-api-key-id") {
         Choice::Identified(id)
     } else if let Some(name) = head.fields.own("x-bf-api-key") {
         Choice::Named(name)
-    } else if !is_read || model.is_none() || outline.names_stored_object {
+    } else if !is_for_model || model.is_none() || outline.names_stored_object {
         Choice::Fixed
     } else if let Some(session) = head.fields.own("x-bf-session-id") {
         Choice::Session(session)
     } else {
         Choice::Weighted
     };
-    let key = pick(&account.keys, model.filter(|_| is_read), choice, &mut shard.rng.borrow_mut());
+    let key = pick(&account.keys, model.filter(|_| is_for_model), choice, &mut shard.rng.borrow_mut());
     let Some(key) = key else {
         let pin = match choice {
             Choice::Identified(pin) | Choice::Named(pin) => Some(pin),

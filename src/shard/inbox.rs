@@ -40,9 +40,9 @@ pub(super) async fn serve<N: Net>(
 /// Whether the message was the last one.
 fn apply<N: Net>(shard: &Rc<ShardState<N>>, message: ToShard) -> bool {
     match message {
-        ToShard::Adopt(socket) => {
+        ToShard::Adopt { socket, surface } => {
             if let Ok(stream) = shard.net.adopt(socket) {
-                listener::serve(shard, stream);
+                listener::serve(shard, stream, surface);
             }
         }
         ToShard::Addresses { host, found } => shard.names.learn(host, found, shard.net.now()),

@@ -7,7 +7,7 @@ use super::{
     net::Net,
     state::{Presence, ShardState},
 };
-use crate::bus::ToShard;
+use crate::{bus::ToShard, route::Surface};
 
 /// Pause after a failed accept: without descriptors the next one would fail at once.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -19,14 +19,21 @@ pub(super) struct Listeners<N: Net> {
 }
 
 /// Accepts on every socket until stopped.
-pub(super) fn start<N: Net>(shard: &Rc<ShardState<N>>, sockets: Vec<N::Socket>) -> io::Result<Listeners<N>> {
-    let listeners =
-        sockets.into_iter().map(|socket| shard.net.listen(socket)).collect::<io::Result<Vec<_>>>()?;
-    let accept = |listener: &N::Listener| {
-        let (shard, listener) = (shard.clone(), listener.clone());
-        shard.net.clone().spawn(async move { accept_all(&shard, listener).await })
-    };
-    let tasks = listeners.iter().map(accept).collect();
+pub(super) fn start<N: Net>(
+    shard: &Rc<ShardState<N>>,
+    sockets: Vec<N::Socket>,
+    admin_sockets: Vec<N::Socket>,
+) -> io::Result<Listeners<N>> {
+    let surface = if admin_sockets.is_empty() { Surface::Whole } else { Surface::Api };
+    let sockets = sockets.into_iter().map(|socket| (socket, surface));
+    let sockets = sockets.chain(admin_sockets.into_iter().map(|socket| (socket, Surface::Admin)));
+    let (mut listeners, mut tasks) = (Vec::new(), Vec::new());
+    for (socket, surface) in sockets {
+        let listener = shard.net.listen(socket)?;
+        listeners.push(listener.clone());
+        let accepting = shard.clone();
+        tasks.push(shard.net.spawn(async move { accept_all(&accepting, listener, surface).await }));
+    }
     Ok(Listeners { listeners, _tasks: tasks })
 }
 
@@ -38,13 +45,13 @@ impl<N: Net> Listeners<N> {
 }
 
 /// Serves a connection in a task of its own.
-pub(super) fn serve<N: Net>(shard: &Rc<ShardState<N>>, stream: N::Stream) {
+pub(super) fn serve<N: Net>(shard: &Rc<ShardState<N>>, stream: N::Stream, surface: Surface) {
     let number = shard.clients.next_number();
     let presence = Rc::new(Presence::default());
     let task = {
         let (shard, presence) = (shard.clone(), presence.clone());
         shard.net.clone().spawn(async move {
-            connection::serve(&shard, stream, &presence).await;
+            connection::serve(&shard, stream, surface, &presence).await;
             shard.clients.end(number);
             publish_load(&shard);
         })
@@ -53,10 +60,10 @@ pub(super) fn serve<N: Net>(shard: &Rc<ShardState<N>>, stream: N::Stream) {
     publish_load(shard);
 }
 
-async fn accept_all<N: Net>(shard: &Rc<ShardState<N>>, listener: N::Listener) {
+async fn accept_all<N: Net>(shard: &Rc<ShardState<N>>, listener: N::Listener, surface: Surface) {
     loop {
         match shard.net.accept(&listener).await {
-            Ok(stream) => welcome(shard, stream),
+            Ok(stream) => welcome(shard, stream, surface),
             // The client left before it was greeted.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(_) if shard.is_draining.get() => return,
@@ -66,22 +73,22 @@ async fn accept_all<N: Net>(shard: &Rc<ShardState<N>>, listener: N::Listener) {
 }
 
 /// Serves a connection here, or hands it to the shard that has the fewest.
-fn welcome<N: Net>(shard: &Rc<ShardState<N>>, stream: N::Stream) {
+fn welcome<N: Net>(shard: &Rc<ShardState<N>>, stream: N::Stream, surface: Surface) {
     let mine = shard.clients.len();
     let others = shard.links.iter().enumerate().filter(|(number, _)| *number != shard.number);
     let Some((_, idlest)) =
         others.min_by_key(|(_, link)| link.load()).filter(|(_, link)| mine > 2 * link.load())
     else {
-        return serve(shard, stream);
+        return serve(shard, stream, surface);
     };
     let Ok(socket) = shard.net.release(stream) else { return };
     // Counted there at once, so that a burst is not handed to one shard whole.
     idlest.publish_load(idlest.load() + 1);
-    if let Err(flume::TrySendError::Full(ToShard::Adopt(socket))) =
-        idlest.inbox.try_send(ToShard::Adopt(socket))
+    if let Err(flume::TrySendError::Full(ToShard::Adopt { socket, surface })) =
+        idlest.inbox.try_send(ToShard::Adopt { socket, surface })
         && let Ok(stream) = shard.net.adopt(socket)
     {
-        serve(shard, stream);
+        serve(shard, stream, surface);
     }
 }
 

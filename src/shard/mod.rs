@@ -1,6 +1,7 @@
 //! One core: its sockets, and the life of each request. Everything here belongs to one thread; what
 //! comes from others comes through the inbox.
 
+mod connect;
 mod connection;
 mod exchange;
 mod inbox;
@@ -9,14 +10,17 @@ mod models;
 mod names;
 pub mod net;
 mod pool;
+mod proxy;
 mod relay;
 mod respond;
 mod socket;
+mod socks;
 mod state;
 mod timer;
 mod tls;
 mod tunnel;
 mod upstream;
+mod websocket;
 
 use std::{io, rc::Rc, sync::Arc};
 
@@ -32,6 +36,8 @@ pub struct Start<N: Net> {
     pub number: usize,
     /// Listening sockets, one for each address.
     pub sockets: Vec<N::Socket>,
+    /// Those for metrics and admin; without any the others serve these too.
+    pub admin_sockets: Vec<N::Socket>,
     /// The configuration.
     pub snapshot: Arc<Snapshot>,
     /// All shards.
@@ -46,7 +52,7 @@ pub struct Start<N: Net> {
 pub async fn run<N: Net>(net: N, start: Start<N>) -> io::Result<()> {
     let state = ShardState::new(net.clone(), start.number, start.snapshot, start.links, start.control);
     let state = Rc::new(state);
-    let listeners = listener::start(&state, start.sockets)?;
+    let listeners = listener::start(&state, start.sockets, start.admin_sockets)?;
     let upkeep = net.spawn(state::upkeep(state.clone()));
     inbox::serve(&state, start.inbox, listeners).await;
     drop(upkeep);

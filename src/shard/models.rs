@@ -73,7 +73,8 @@ async fn ask<N: Net>(shard: &ShardState<N>, snapshot: &Snapshot, account: &Accou
     route::add_credentials(account, key, None, &mut head);
     route::add_operator_fields(account, &mut head);
     head.extend_from_slice(b"Accept: application/json\r\nAccept-Encoding: identity\r\n\r\n");
-    let outgoing = Outgoing { head, payload: Payload::none(), is_head: false, label: "list_models" };
+    let outgoing =
+        Outgoing { head, payload: Payload::none(), is_head: false, may_switch: false, label: "list_models" };
     let timer = Timer::new(shard.net.clone());
     let opened: Result<_, Ending> = Upstream::open(shard, &target, outgoing, &timer, None).await;
     let mut upstream = opened.ok()?;

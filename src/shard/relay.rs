@@ -301,7 +301,7 @@ impl Outlet {
 }
 
 /// Who served the request, in header fields of ours.
-fn add_own_fields(target: &Target<'_>, request_id: &str, out: &mut Vec<u8>) {
+pub(super) fn add_own_fields(target: &Target<'_>, request_id: &str, out: &mut Vec<u8>) {
     let mut field = |name: &str, value: &str| {
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b": ");

@@ -18,12 +18,12 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject};
 
-use crate::provider::{Endpoint, Tls};
+use crate::provider::Tls;
 
-/// A connection to an upstream, encrypted or not.
+/// A connection to an upstream, encrypted or not; through a proxy over TLS twice.
 pub(super) enum Wire<S> {
     Plain(S),
-    Tls(Box<TlsStream<S>>),
+    Tls(Box<TlsStream<Self>>),
 }
 
 /// The TLS settings of one core, made once for each way of trusting; sessions are resumed per core.
@@ -31,15 +31,15 @@ pub(super) enum Wire<S> {
 pub(super) struct Connectors(RefCell<HashMap<Tls, TlsConnector>>);
 
 impl Connectors {
-    /// Shakes hands where the endpoint wants it.
-    pub(super) async fn connect<S>(&self, endpoint: &Endpoint, stream: S) -> io::Result<Wire<S>>
+    /// Shakes hands with `host`, where it wants that.
+    pub(super) async fn connect<S>(&self, tls: Option<&Tls>, host: &str, wire: Wire<S>) -> io::Result<Wire<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let Some(tls) = &endpoint.tls else { return Ok(Wire::Plain(stream)) };
+        let Some(tls) = tls else { return Ok(wire) };
         let connector = self.connector(tls)?;
-        let name = ServerName::try_from(endpoint.host.clone()).map_err(io::Error::other)?;
-        let stream = connector.connect(name, stream).await?;
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        let stream = connector.connect(name, wire).await?;
         Ok(Wire::Tls(Box::new(stream)))
     }
 

@@ -118,7 +118,8 @@ impl<'a, N: Net> Rest<'a, N> {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         for _ in 0..ROUNDS_MAX {
-            if self.sent < self.buffer.len() {
+            // What is sent may still have to be flushed: over TLS it is not gone before.
+            if !self.buffer.is_empty() {
                 let before = self.buffer.len() - self.sent;
                 let mut slices = [IoSlice::new(&self.buffer[self.sent..])];
                 let mut left = &mut slices[..];
@@ -126,10 +127,9 @@ impl<'a, N: Net> Rest<'a, N> {
                 let unsent: usize = left.iter().map(|slice| slice.len()).sum();
                 self.sent += before - unsent;
                 ready!(sent).map_err(|_| Stuck::Upstream)?;
-                continue;
+                self.buffer.clear();
+                self.sent = 0;
             }
-            self.buffer.clear();
-            self.sent = 0;
             if self.is_read {
                 return Poll::Ready(Ok(()));
             }

@@ -2,12 +2,13 @@
 
 use std::{
     future::poll_fn,
-    io::{self, IoSlice},
+    io::IoSlice,
     task::Poll,
     time::{Duration, Instant},
 };
 
 use super::{
+    connect::connect,
     connection::{Client, Ending, body_timeout},
     net::Net,
     socket::Socket,
@@ -19,14 +20,14 @@ use super::{
 use crate::{
     config::{
         Snapshot,
-        limits::{BODY_IDLE_MAX, CONNECT_TIME_MAX, RESPONSE_HEAD_BYTES_MAX},
+        limits::{BODY_IDLE_MAX, RESPONSE_HEAD_BYTES_MAX},
     },
     dialect::json::{Outline, document},
     http::{BodyDecoder, BodyError, Framing, HeadError, Known, RequestHead, ResponseHead, length_line},
     ir::ApiError,
     metrics::UpstreamLabels,
-    provider::{Account, Endpoint, Key},
-    route::{self, Ingress, Operation, query_without_credentials},
+    provider::{Account, Key},
+    route::{self, Ingress, Operation, query_with_model, query_without_credentials},
 };
 
 /// A request up to this length is sent in one piece.
@@ -51,6 +52,8 @@ pub(super) struct Outgoing<'a> {
     pub(super) payload: Payload<'a>,
     /// Whether the method is `HEAD`.
     pub(super) is_head: bool,
+    /// Whether the response may be a 101, from which on the connection is WebSocket's.
+    pub(super) may_switch: bool,
     /// Name of the operation, for the metrics.
     pub(super) label: &'static str,
 }
@@ -119,7 +122,7 @@ impl Target<'_> {
             }
             None => out.extend_from_slice(ingress.path.as_bytes()),
         }
-        if let Some(query) = head.query().map(query_without_credentials).filter(|query| !query.is_empty()) {
+        if let Some(query) = self.query(ingress, head).filter(|query| !query.is_empty()) {
             out.push(b'?');
             out.extend_from_slice(query.as_bytes());
         }
@@ -127,8 +130,8 @@ impl Target<'_> {
         out.extend_from_slice(self.key.endpoint.authority.as_bytes());
         out.extend_from_slice(b"\r\n");
         route::add_credentials(self.account, self.key, self.is_direct.then_some(head), &mut out);
-        let accepts_any = !ingress.operation.is_model_call();
-        route::add_request_fields(&head.fields, &self.snapshot.headers, self.account, accepts_any, &mut out);
+        let (policy, operation) = (&self.snapshot.headers, ingress.operation);
+        route::add_request_fields(&head.fields, policy, self.account, operation, &mut out);
         match framing {
             Framing::Length(length) => length_line(length, &mut out),
             Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
@@ -136,6 +139,15 @@ impl Target<'_> {
         }
         out.extend_from_slice(b"\r\n");
         out
+    }
+
+    /// The query as the provider gets it.
+    fn query(&self, ingress: &Ingress<'_>, head: &RequestHead) -> Option<String> {
+        let query = query_without_credentials(head.query()?);
+        match self.resolved_model.filter(|_| ingress.operation == Operation::WebSocket) {
+            Some(model) if self.original_model != Some(model) => Some(query_with_model(&query, model)),
+            _ => Some(query),
+        }
     }
 }
 
@@ -157,7 +169,7 @@ impl<'a, N: Net> Upstream<'a, N> {
             let is_kept = kept.is_some();
             let wire = match kept.take() {
                 Some(wire) => wire,
-                None => match timer.limit(deadline, connect(shard, target, endpoint)).await {
+                None => match timer.limit(deadline, Box::pin(connect(shard, target, endpoint))).await {
                     Ok(Ok(wire)) => wire,
                     Ok(Err(error)) => break Err(error.into()),
                     Err(_) => break Err(timeout(target, time_max).into()),
@@ -230,7 +242,7 @@ impl<'a, N: Net> Upstream<'a, N> {
                 if is_held_sent {
                     self.poll_rest(cx, shard)?;
                 }
-                self.poll_head(cx, shard, outgoing.is_head)
+                self.poll_head(cx, shard, outgoing)
             });
             match timer.limit(deadline, step).await {
                 Ok(ended) => return ended,
@@ -270,7 +282,7 @@ impl<'a, N: Net> Upstream<'a, N> {
         &mut self,
         cx: &mut std::task::Context<'_>,
         shard: &ShardState<N>,
-        is_head: bool,
+        outgoing: &Outgoing<'_>,
     ) -> Poll<Result<(), Break>> {
         loop {
             let length = std::task::ready!(self.socket.poll_receive(cx, &shard.scratch, &mut self.received));
@@ -285,9 +297,10 @@ impl<'a, N: Net> Upstream<'a, N> {
             }
             self.has_begun = true;
             while !self.received.is_empty()
-                && self.head.take(&mut self.received, is_head).map_err(protocol)?
+                && self.head.take(&mut self.received, outgoing.is_head).map_err(protocol)?
             {
                 match self.head.status {
+                    101 if outgoing.may_switch && self.head.is_websocket() => return Poll::Ready(Ok(())),
                     101 => {
                         return Poll::Ready(Err(Break::Protocol("it switched protocols unasked".to_owned())));
                     }
@@ -332,6 +345,11 @@ impl<'a, N: Net> Upstream<'a, N> {
             Poll::Ready(Ok(self.body.is_done()))
         });
         timer.limit(deadline, step).await.unwrap_or(Err(Break::Elapsed))
+    }
+
+    /// The connection and what has come on it, once it has switched to another protocol.
+    pub(super) fn into_parts(self) -> (Socket<Wire<N::Stream>>, Vec<u8>) {
+        (self.socket, self.received)
     }
 
     /// Whether there is nothing to read: a body that is none.
@@ -384,36 +402,6 @@ fn joined(head: &[u8], pieces: &[&[u8]]) -> Option<Vec<u8>> {
     whole.extend_from_slice(head);
     pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
     Some(whole)
-}
-
-/// Connects to the first address that answers.
-async fn connect<N: Net>(
-    shard: &ShardState<N>,
-    target: &Target<'_>,
-    endpoint: &Endpoint,
-) -> Result<Wire<N::Stream>, ApiError> {
-    let failed = |what: String| {
-        let name = &target.account.name;
-        let message = format!(
-            "The provider `{name}` at {endpoint} cannot be reached: {what}. Check its base_url and the network."
-        );
-        ApiError::provider(502, "upstream_connection_error", message)
-    };
-    let found = shard.names.resolve(&endpoint.host, endpoint.port, shard.net.now(), &shard.control).await;
-    let addresses = found.map_err(|why| failed(format!("the name does not resolve ({why})")))?;
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    let timer = Timer::new(shard.net.clone());
-    for address in addresses {
-        match timer.limit(shard.net.now() + CONNECT_TIME_MAX, shard.net.connect(address)).await {
-            Ok(Ok(stream)) => {
-                let shaken = shard.tls.connect(endpoint, stream).await;
-                return shaken.map_err(|error| failed(format!("TLS failed ({error})")));
-            }
-            Ok(Err(error)) => last = error,
-            Err(_) => last = io::ErrorKind::TimedOut.into(),
-        }
-    }
-    Err(failed(last.to_string()))
 }
 
 fn timeout(target: &Target<'_>, time_max: Duration) -> ApiError {

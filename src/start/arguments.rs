@@ -31,6 +31,15 @@ pub(super) struct Arguments {
     #[arg(long, global = true)]
     port: Option<u16>,
 
+    /// Port of its own for /metrics, which the other port then does not serve; 0 takes a free one
+    /// [env: APP_ADMIN_PORT] [default: none]
+    #[arg(long, global = true, value_name = "PORT")]
+    admin_port: Option<u16>,
+
+    /// Name or address for the admin port [env: APP_ADMIN_HOST] [default: that of --host]
+    #[arg(long, global = true, value_name = "HOST")]
+    admin_host: Option<String>,
+
     /// Cores to serve with [default: all]
     #[arg(long, global = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) shards: Option<u16>,
@@ -85,13 +94,17 @@ impl Arguments {
     }
 
     pub(super) fn port(&self) -> Result<u16, String> {
-        match (self.port, variable("APP_PORT")) {
-            (Some(port), _) => Ok(port),
-            (None, Some(text)) => {
-                text.parse().map_err(|_| format!("APP_PORT is `{text}`, which is no port (0 to 65535)"))
-            }
-            (None, None) => Ok(8080),
+        Ok(port(self.port, "APP_PORT")?.unwrap_or(8080))
+    }
+
+    /// Where metrics and admin are served, if not with the rest.
+    pub(super) fn admin(&self) -> Result<Option<(String, u16)>, String> {
+        let host = || self.admin_host.clone().or_else(|| variable("APP_ADMIN_HOST"));
+        let port = port(self.admin_port, "APP_ADMIN_PORT")?;
+        if self.admin_host.is_some() && port.is_none() {
+            return Err("--admin-host is of no use without --admin-port: add it".to_owned());
         }
+        Ok(port.map(|port| (host().unwrap_or_else(|| self.host()), port)))
     }
 
     pub(super) fn log_level(&self) -> String {
@@ -117,6 +130,17 @@ impl Arguments {
         let xdg = || variable("XDG_CONFIG_HOME").map(PathBuf::from);
         let home = || variable("HOME").map(|home| PathBuf::from(home).join(".config"));
         chosen.or_else(|| xdg().or_else(home).map(|base| base.join("bifrost")))
+    }
+}
+
+/// The port of a flag, else that of a variable.
+fn port(flag: Option<u16>, name: &str) -> Result<Option<u16>, String> {
+    match (flag, variable(name)) {
+        (Some(port), _) => Ok(Some(port)),
+        (None, Some(text)) => {
+            text.parse().map(Some).map_err(|_| format!("{name} is `{text}`, which is no port (0 to 65535)"))
+        }
+        (None, None) => Ok(None),
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     error::Error,
     fs, io,
     io::Write,
-    net::{Ipv4Addr, TcpListener},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     process::ExitCode,
     sync::Arc,
     thread,
@@ -23,7 +23,7 @@ use crate::{
     shard::net::{self, epoll::Epoll, glommio::Uring},
 };
 use arguments::{Arguments, Command, Engine, LogStyle, variable};
-use sockets::Sockets;
+use sockets::{Flags, Sockets};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -130,8 +130,14 @@ fn run(arguments: &Arguments, snapshot: Snapshot, demo: Option<TcpListener>) -> 
     let is_uring = choose_engine(arguments.io)?;
     let cores = core_affinity::get_core_ids().unwrap_or_default();
     let count = arguments.shards.map_or_else(|| cores.len().max(1), usize::from);
-    let sockets = Sockets::bind(&arguments.host(), arguments.port()?, count)?;
-    let address = sockets.address;
+    let flags = Flags { host: "--host", port: "--port" };
+    let sockets = Sockets::bind(&arguments.host(), arguments.port()?, count, flags)?;
+    let flags = Flags { host: "--admin-host", port: "--admin-port" };
+    let bind_admin = |(host, port): (String, u16)| Sockets::bind(&host, port, count, flags);
+    let mut admin = arguments.admin()?.map(bind_admin).transpose()?;
+    let (address, admin_address) = (sockets.address, admin.as_ref().map(|admin| admin.address));
+    let admin_shards = admin.as_mut().map(|admin| std::mem::take(&mut admin.shards));
+    let mut admin_shards = admin_shards.unwrap_or_default().into_iter();
     let (links, inboxes) = bus::links(count);
     let (to_control, messages) = flume::bounded(CONTROL_MESSAGES_MAX);
     let snapshot = Arc::new(snapshot);
@@ -141,16 +147,19 @@ fn run(arguments: &Arguments, snapshot: Snapshot, demo: Option<TcpListener>) -> 
     for (number, (inbox, sockets)) in inboxes.into_iter().zip(sockets.shards).enumerate() {
         // More shards than cores are for tests: the kernel places them.
         let core = cores.get(number).filter(|_| count <= cores.len()).copied();
+        let admin_sockets = admin_shards.next().unwrap_or_default();
         let (links, snapshot, control) = (links.clone(), snapshot.clone(), to_control.clone());
         shards.push(if is_uring {
-            start_uring(core, shard::Start { number, sockets, snapshot, links, inbox, control })?
+            let start = shard::Start { number, sockets, admin_sockets, snapshot, links, inbox, control };
+            start_uring(core, start)?
         } else {
-            start_epoll(core, shard::Start { number, sockets, snapshot, links, inbox, control })?
+            let start = shard::Start { number, sockets, admin_sockets, snapshot, links, inbox, control };
+            start_epoll(core, start)?
         });
     }
     // Control ends when the last shard has let go of its sender.
     drop(to_control);
-    announce(address, count, is_uring, &snapshot, is_demo)?;
+    announce(address, admin_address, count, is_uring, &snapshot, is_demo)?;
     control::run(control::Start { links, messages, demo })?;
     for join in shards {
         join()?;
@@ -188,7 +197,8 @@ fn start_epoll(core: Option<core_affinity::CoreId>, start: shard::Start<Epoll>) 
 
 /// Tells people on stdout where to go, and the log what runs.
 fn announce(
-    address: std::net::SocketAddr,
+    address: SocketAddr,
+    admin: Option<SocketAddr>,
     shards: usize,
     is_uring: bool,
     snapshot: &Snapshot,
@@ -205,6 +215,9 @@ fn announce(
     );
     let mut out = io::stdout().lock();
     writeln!(out, "bifrost is listening on http://{address}")?;
+    if let Some(admin) = admin {
+        writeln!(out, "metrics and admin are on http://{admin}")?;
+    }
     if is_demo {
         writeln!(
             out,

@@ -11,7 +11,14 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// All listening sockets of the process.
+/// What a host and a port are given by.
+#[derive(Clone, Copy)]
+pub(super) struct Flags {
+    pub(super) host: &'static str,
+    pub(super) port: &'static str,
+}
+
+/// All listening sockets for one host and port.
 pub(super) struct Sockets {
     /// For each shard, one socket for each address.
     pub(super) shards: Vec<Vec<TcpListener>>,
@@ -23,8 +30,8 @@ pub(super) struct Sockets {
 }
 
 impl Sockets {
-    /// Binds `host` and `port` for `shards` shards.
-    pub(super) fn bind(host: &str, port: u16, shards: usize) -> Result<Self, String> {
+    /// Binds `host` and `port` for `shards` shards; `flags` name the host's and the port's where they fail.
+    pub(super) fn bind(host: &str, port: u16, shards: usize, flags: Flags) -> Result<Self, String> {
         let mut port = port;
         let mut locks = Vec::new();
         let mut bound = Vec::new();
@@ -37,13 +44,14 @@ impl Sockets {
                 }
                 // A machine without IPv6 has localhost once.
                 Err(error) if position > 0 && error.kind() == io::ErrorKind::AddrNotAvailable => {}
-                Err(error) => return Err(explain(SocketAddr::new(ip, port), &error)),
+                Err(error) => return Err(explain(SocketAddr::new(ip, port), &error, flags)),
             }
         }
         let address = *bound.first().ok_or_else(|| format!("the host `{host}` has no address"))?;
         let listen_all = || {
-            let listen =
-                |address: &SocketAddr| listen(*address, true).map_err(|error| explain(*address, &error));
+            let listen = |address: &SocketAddr| {
+                listen(*address, true).map_err(|error| explain(*address, &error, flags))
+            };
             bound.iter().map(listen).collect::<Result<Vec<_>, _>>()
         };
         let shards = (0..shards).map(|_| listen_all()).collect::<Result<_, _>>()?;
@@ -84,16 +92,17 @@ fn listen(address: SocketAddr, is_shared: bool) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-fn explain(address: SocketAddr, error: &io::Error) -> String {
+fn explain(address: SocketAddr, error: &io::Error, flags: Flags) -> String {
+    let Flags { host: host_flag, port: port_flag } = flags;
     let port = address.port();
     match error.kind() {
         io::ErrorKind::AddrInUse => format!(
             "port {port} is taken: something already listens on {address}, perhaps another bifrost. \
-             Stop it, or choose another port with --port"
+             Stop it, or choose another port with {port_flag}"
         ),
         io::ErrorKind::PermissionDenied => {
-            format!("port {port} may not be used by this user. Choose one above 1023 with --port")
+            format!("port {port} may not be used by this user. Choose one above 1023 with {port_flag}")
         }
-        _ => format!("cannot listen on {address}: {error}. Check --host and --port"),
+        _ => format!("cannot listen on {address}: {error}. Check {host_flag} and {port_flag}"),
     }
 }

@@ -8,6 +8,8 @@
 
 mod harness;
 
+mod admin;
+mod connect;
 mod connection;
 mod cors;
 mod errors;
@@ -19,8 +21,10 @@ mod models;
 mod multipart;
 mod passthrough;
 mod paths;
+mod proxy;
 mod routing;
 mod running;
 mod settings;
 mod streaming;
 mod tls;
+mod websocket;

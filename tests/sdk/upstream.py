@@ -23,6 +23,7 @@ import threading
 import urllib.parse
 
 import answers
+import realtime
 
 REMEMBERED_REQUESTS_MAX = 2000
 SILENCE_SECONDS_MAX = 20
@@ -79,6 +80,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer_test(path, urllib.parse.parse_qs(query))
         request_id = f"req_{next(self.server.request_numbers):06}"
         self.remember(request_id, body)
+        if self.headers.get("upgrade", "").lower() == "websocket":
+            return self.speak_websocket()
         request = answers.Request(self.command, path, query, dict(self.headers.items()), body)
         model = request.model
         if model.startswith("slow"):
@@ -93,6 +96,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send(request_id, answers.answer(request))
 
     do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = answer
+
+    def speak_websocket(self):
+        self.close_connection = True
+        fields = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
+        realtime.serve(self.connection, self.raw_requestline + fields.encode() + b"\r\n")
 
     def answer_test(self, path: str, query: dict):
         _, verb, *rest = path.split("/", 2)

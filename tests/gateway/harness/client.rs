@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::Value;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use super::{
     DEADLINE,
@@ -146,6 +146,16 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// The next bytes behind a 101, so many.
+    pub(crate) fn exactly(&mut self, count: usize) -> Vec<u8> {
+        self.wire.exactly(count).expect("the tunnel brings enough")
+    }
+
+    /// Makes the close that follows a reset.
+    pub(crate) fn reset(&self) {
+        SockRef::from(self.wire.socket.tcp()).set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     /// Waits for the connection's end or another byte; whether it was the end.

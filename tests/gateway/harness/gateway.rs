@@ -157,13 +157,14 @@ impl Gateway {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        let authority = self.url.trim_start_matches("http://").trim_end_matches('/');
-        let (host, port) = authority.rsplit_once(':').expect("the URL has a port");
-        let port = port.parse().expect("a port is a number");
-        match host {
-            "localhost" => (Ipv4Addr::LOCALHOST, port).into(),
-            _ => SocketAddr::new(host.parse().expect("the host is an address"), port),
-        }
+        address_in(&self.url)
+    }
+
+    /// Where metrics and admin are served by themselves.
+    pub(crate) fn admin_address(&mut self) -> SocketAddr {
+        let printed = self.lines_until(|line| line.contains("admin"));
+        let line = printed.lines().find(|line| line.contains("admin"));
+        address_in(line.and_then(url_in).expect("the line has a URL"))
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -242,6 +243,16 @@ fn wait_for_end(
     }
     let code = child.wait().unwrap().code();
     Ended { code, stdout: lines.join("\n"), stderr: read(&stderr_path(directory)) }
+}
+
+fn address_in(url: &str) -> SocketAddr {
+    let authority = url.trim_start_matches("http://").trim_end_matches('/');
+    let (host, port) = authority.rsplit_once(':').expect("the URL has a port");
+    let port = port.parse().expect("a port is a number");
+    match host {
+        "localhost" => (Ipv4Addr::LOCALHOST, port).into(),
+        _ => SocketAddr::new(host.parse().expect("the host is an address"), port),
+    }
 }
 
 fn url_in(line: &str) -> Option<&str> {

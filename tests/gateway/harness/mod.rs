@@ -4,6 +4,7 @@ mod authority;
 mod client;
 mod gateway;
 mod message;
+mod proxy;
 mod signal;
 mod upstream;
 mod wire;
@@ -16,8 +17,9 @@ pub(crate) use authority::Authority;
 pub(crate) use client::{Client, Response};
 pub(crate) use gateway::{Gateway, Setup};
 pub(crate) use message::{LAST_CHUNK, STREAM_HEAD, chunk, get, json_reply, post, reply, request};
+pub(crate) use proxy::{Asked, Proxy};
 pub(crate) use signal::Signal;
-pub(crate) use upstream::{Peer, Request, Upstream, refusing_address};
+pub(crate) use upstream::{Peer, Request, Upstream, refusing_address, silent_address};
 pub(crate) use wire::Body;
 
 /// How long anything may take before a test fails.

@@ -81,8 +81,23 @@ impl Upstream {
         Self::start(None, script)
     }
 
+    /// As `answering`, on a socket of the test's own.
+    pub(crate) fn answering_on(
+        listener: TcpListener,
+        script: impl Fn(&Request, &mut Peer) + Send + Sync + 'static,
+    ) -> Self {
+        Self::start_on(listener, None, each_request(script))
+    }
+
     fn start(tls: Option<TlsSettings>, script: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_on(TcpListener::bind("127.0.0.1:0").unwrap(), tls, script)
+    }
+
+    fn start_on(
+        listener: TcpListener,
+        tls: Option<TlsSettings>,
+        script: impl Fn(&mut Peer) + Send + Sync + 'static,
+    ) -> Self {
         let (sender, requests) = unbounded();
         let upstream = Self {
             address: listener.local_addr().unwrap(),
@@ -207,6 +222,16 @@ impl Peer {
         self.wire.piece(body).ok()?
     }
 
+    /// The next bytes behind a 101, so many; none where the connection ends before.
+    pub(crate) fn exactly(&mut self, count: usize) -> Option<Vec<u8>> {
+        self.wire.exactly(count).ok()
+    }
+
+    /// Whether the gateway says that it sends no more, before another byte.
+    pub(crate) fn is_told_the_end(&mut self) -> bool {
+        self.wire.is_closed().unwrap_or(false)
+    }
+
     /// Sends bytes; whether the connection took them.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.is_open = self.is_open && self.wire.socket.write_all(bytes.as_ref()).is_ok();
@@ -225,6 +250,11 @@ impl Peer {
         }
         self.wire.socket.tcp().set_write_timeout(None).unwrap();
         taken
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) fn half_close(&self) {
+        self.wire.socket.tcp().shutdown(Shutdown::Write).unwrap();
     }
 
     /// Closes in both directions.
@@ -255,6 +285,15 @@ pub(crate) fn refusing_address() -> (SocketAddr, Socket) {
     socket.bind(&any_port.into()).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     (address, socket)
+}
+
+/// An address that answers no connection as long as the sockets live: its queue is full.
+pub(crate) fn silent_address() -> (SocketAddr, [Socket; 2]) {
+    let (address, socket) = refusing_address();
+    socket.listen(0).unwrap();
+    let first = Socket::new(socket2::Domain::IPV4, Type::STREAM, None).unwrap();
+    first.connect(&address.into()).unwrap();
+    (address, [socket, first])
 }
 
 fn each_request(script: impl Fn(&Request, &mut Peer)) -> impl Fn(&mut Peer) {

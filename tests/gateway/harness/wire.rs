@@ -5,8 +5,10 @@ use std::{
     net::TcpStream,
 };
 
+use super::proxy::Joinable;
+
 /// A connection, plain or TLS.
-pub(crate) trait Socket: Read + Write + Send {
+pub(crate) trait Socket: Read + Write + Send + Joinable {
     fn tcp(&self) -> &TcpStream;
 }
 
@@ -106,6 +108,26 @@ impl Wire {
     /// Whether the peer closed without sending another byte.
     pub(crate) fn is_closed(&mut self) -> io::Result<bool> {
         Ok(self.received.is_empty() && self.fill()? == 0)
+    }
+
+    /// The next bytes, so many.
+    pub(crate) fn exactly(&mut self, count: usize) -> io::Result<Vec<u8>> {
+        while self.received.len() < count {
+            self.fill_some()?;
+        }
+        Ok(self.received.drain(..count).collect())
+    }
+
+    /// A text behind its length in one byte.
+    pub(crate) fn counted(&mut self) -> io::Result<String> {
+        let length = self.exactly(1)?[0];
+        Ok(String::from_utf8_lossy(&self.exactly(length.into())?).into_owned())
+    }
+
+    /// The connection, once everything that came has been read.
+    pub(crate) fn into_socket(self) -> Box<dyn Socket> {
+        assert!(self.received.is_empty(), "{:?} came early", String::from_utf8_lossy(&self.received));
+        self.socket
     }
 
     fn line(&mut self) -> io::Result<String> {
