@@ -56,6 +56,8 @@ pub(super) enum Command {
     Demo,
     /// Check the configuration, tell all mistakes at once, and exit
     Check,
+    /// Ask the gateway on this host and port how it is, and exit: 0 where it serves, else 1
+    Health,
 }
 
 /// I/O engines.

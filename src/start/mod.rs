@@ -1,6 +1,7 @@
 //! From arguments to a running gateway: what is typed, what is configured, then shards and control.
 
 mod arguments;
+mod health;
 mod sockets;
 
 use std::{
@@ -36,6 +37,9 @@ pub fn main() -> ExitCode {
     let ended = match arguments.command {
         Some(Command::Check) => return check(&arguments),
         Some(Command::Demo) => demo(&arguments),
+        Some(Command::Health) => {
+            arguments.port().map_err(Into::into).and_then(|port| health::run(&arguments.host(), port))
+        }
         None => gateway(&arguments),
     };
     match ended {

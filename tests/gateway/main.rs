@@ -14,6 +14,7 @@ mod errors;
 mod fidelity;
 mod framing;
 mod headers;
+mod health;
 mod keys;
 mod models;
 mod multipart;
