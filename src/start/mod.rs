@@ -131,6 +131,7 @@ fn start_log(arguments: &Arguments) -> Outcome {
 }
 
 fn run(arguments: &Arguments, snapshot: Snapshot, demo: Option<TcpListener>) -> Outcome {
+    raise_descriptor_limit();
     let is_uring = choose_engine(arguments.io)?;
     let cores = core_affinity::get_core_ids().unwrap_or_default();
     let count = arguments.shards.map_or_else(|| cores.len().max(1), usize::from);
@@ -161,6 +162,17 @@ fn run(arguments: &Arguments, snapshot: Snapshot, demo: Option<TcpListener>) -> 
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Connections are descriptors, and the usual soft limit of 1024 is for programs that call `select`.
+fn raise_descriptor_limit() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) => tracing::debug!("up to {limit} descriptors may be open"),
+        Err(error) => tracing::warn!(
+            "the limit of open descriptors cannot be raised: {error}. Raise it with `ulimit -n`, or connections \
+             may be refused"
+        ),
+    }
 }
 
 fn choose_engine(engine: Engine) -> Result<bool, String> {
