@@ -31,7 +31,7 @@ pub(super) struct Arguments {
     #[arg(long, global = true)]
     port: Option<u16>,
 
-    /// Cores to serve with [default: all]
+    /// Cores to serve with [default: all that the process may use]
     #[arg(long, global = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) shards: Option<u16>,
 

@@ -9,6 +9,7 @@ use std::{
     fs, io,
     io::Write,
     net::{Ipv4Addr, TcpListener},
+    num::NonZero,
     process::ExitCode,
     sync::Arc,
     thread,
@@ -134,7 +135,11 @@ fn run(arguments: &Arguments, snapshot: Snapshot, demo: Option<TcpListener>) -> 
     raise_descriptor_limit();
     let is_uring = choose_engine(arguments.io)?;
     let cores = core_affinity::get_core_ids().unwrap_or_default();
-    let count = arguments.shards.map_or_else(|| cores.len().max(1), usize::from);
+    let usable = || thread::available_parallelism().map_or_else(|_| cores.len().max(1), NonZero::get);
+    let count = arguments.shards.map_or_else(usable, usize::from);
+    // A container's quota counts fewer than there are cores and names none of them: pinned, all containers
+    // of a machine would sit on its first ones. More shards than cores are for tests.
+    let is_pinned = count == cores.len() || (arguments.shards.is_some() && count < cores.len());
     let sockets = Sockets::bind(&arguments.host(), arguments.port()?, count)?;
     let address = sockets.address;
     let (links, inboxes) = bus::links(count);
@@ -144,8 +149,7 @@ fn run(arguments: &Arguments, snapshot: Snapshot, demo: Option<TcpListener>) -> 
 
     let mut shards = Vec::new();
     for (number, (inbox, sockets)) in inboxes.into_iter().zip(sockets.shards).enumerate() {
-        // More shards than cores are for tests: the kernel places them.
-        let core = cores.get(number).filter(|_| count <= cores.len()).copied();
+        let core = cores.get(number).filter(|_| is_pinned).copied();
         let (links, snapshot, control) = (links.clone(), snapshot.clone(), to_control.clone());
         shards.push(if is_uring {
             start_uring(core, shard::Start { number, sockets, snapshot, links, inbox, control })?
