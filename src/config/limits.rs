@@ -70,6 +70,10 @@ pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(30);
 pub const CONTROL_SILENCE_MAX: Duration = Duration::from_secs(5);
 /// How often control tells the shards that it lives.
 pub const CONTROL_BEAT: Duration = Duration::from_secs(1);
+/// Time for a gateway to say how it is; shorter than what orchestrators give such a question.
+pub const HEALTH_TIME_MAX: Duration = Duration::from_secs(3);
+/// What a gateway says of how it is, head and body, bytes.
+pub const HEALTH_ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// Messages that wait for one shard.
 pub const INBOX_MESSAGES_MAX: usize = 1024;
 /// Messages that wait for control.

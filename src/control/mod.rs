@@ -24,13 +24,13 @@ pub struct Start {
     pub demo: Option<TcpListener>,
 }
 
-/// Serves on this thread until every shard has ended.
-pub fn run(start: Start) -> io::Result<()> {
+/// Serves on this thread until every shard has ended; `announce` is called once signals are heard.
+pub fn run(start: Start, announce: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    tokio::task::LocalSet::new().block_on(&runtime, serve(start))
+    tokio::task::LocalSet::new().block_on(&runtime, serve(start, announce))
 }
 
-async fn serve(start: Start) -> io::Result<()> {
+async fn serve(start: Start, announce: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     let Start { links, messages, demo } = start;
     if let Some(listener) = demo {
         listener.set_nonblocking(true)?;
@@ -38,6 +38,7 @@ async fn serve(start: Start) -> io::Result<()> {
         tokio::task::spawn_local(demo::serve(listener));
     }
     let mut signals = signals::Signals::new()?;
+    announce()?;
     let mut beat = tokio::time::interval(CONTROL_BEAT);
     let resolver = Resolver::new(links.clone());
     loop {

@@ -40,7 +40,7 @@ pub(super) struct Arguments {
     #[arg(long, global = true, value_name = "HOST")]
     admin_host: Option<String>,
 
-    /// Cores to serve with [default: all]
+    /// Cores to serve with [default: all that the process may use]
     #[arg(long, global = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) shards: Option<u16>,
 
@@ -65,6 +65,8 @@ pub(super) enum Command {
     Demo,
     /// Check the configuration, tell all mistakes at once, and exit
     Check,
+    /// Ask the gateway on this host and port how it is, and exit: 0 where it serves, else 1
+    Health,
 }
 
 /// I/O engines.

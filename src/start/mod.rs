@@ -1,6 +1,7 @@
 //! From arguments to a running gateway: what is typed, what is configured, then shards and control.
 
 mod arguments;
+mod health;
 mod sockets;
 
 use std::{
@@ -8,6 +9,7 @@ use std::{
     fs, io,
     io::Write,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    num::NonZero,
     process::ExitCode,
     sync::Arc,
     thread,
@@ -36,6 +38,9 @@ pub fn main() -> ExitCode {
     let ended = match arguments.command {
         Some(Command::Check) => return check(&arguments),
         Some(Command::Demo) => demo(&arguments),
+        Some(Command::Health) => {
+            arguments.port().map_err(Into::into).and_then(|port| health::run(&arguments.host(), port))
+        }
         None => gateway(&arguments),
     };
     match ended {
@@ -127,9 +132,14 @@ fn start_log(arguments: &Arguments) -> Outcome {
 }
 
 fn run(arguments: &Arguments, snapshot: Snapshot, demo: Option<TcpListener>) -> Outcome {
+    raise_descriptor_limit();
     let is_uring = choose_engine(arguments.io)?;
     let cores = core_affinity::get_core_ids().unwrap_or_default();
-    let count = arguments.shards.map_or_else(|| cores.len().max(1), usize::from);
+    let usable = || thread::available_parallelism().map_or_else(|_| cores.len().max(1), NonZero::get);
+    let count = arguments.shards.map_or_else(usable, usize::from);
+    // A container's quota counts fewer than there are cores and names none of them: pinned, all containers
+    // of a machine would sit on its first ones. More shards than cores are for tests.
+    let is_pinned = count == cores.len() || (arguments.shards.is_some() && count < cores.len());
     let flags = Flags { host: "--host", port: "--port" };
     let sockets = Sockets::bind(&arguments.host(), arguments.port()?, count, flags)?;
     let flags = Flags { host: "--admin-host", port: "--admin-port" };
@@ -145,8 +155,7 @@ fn run(arguments: &Arguments, snapshot: Snapshot, demo: Option<TcpListener>) -> 
 
     let mut shards = Vec::new();
     for (number, (inbox, sockets)) in inboxes.into_iter().zip(sockets.shards).enumerate() {
-        // More shards than cores are for tests: the kernel places them.
-        let core = cores.get(number).filter(|_| count <= cores.len()).copied();
+        let core = cores.get(number).filter(|_| is_pinned).copied();
         let admin_sockets = admin_shards.next().unwrap_or_default();
         let (links, snapshot, control) = (links.clone(), snapshot.clone(), to_control.clone());
         shards.push(if is_uring {
@@ -159,13 +168,25 @@ fn run(arguments: &Arguments, snapshot: Snapshot, demo: Option<TcpListener>) -> 
     }
     // Control ends when the last shard has let go of its sender.
     drop(to_control);
-    announce(address, admin_address, count, is_uring, &snapshot, is_demo)?;
-    control::run(control::Start { links, messages, demo })?;
+    // Only once signals are heard, so that whoever reads it may stop the gateway.
+    let announce = || announce(address, admin_address, count, is_uring, &snapshot, is_demo);
+    control::run(control::Start { links, messages, demo }, announce)?;
     for join in shards {
         join()?;
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Connections are descriptors, and the usual soft limit of 1024 is for programs that call `select`.
+fn raise_descriptor_limit() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) => tracing::debug!("up to {limit} descriptors may be open"),
+        Err(error) => tracing::warn!(
+            "the limit of open descriptors cannot be raised: {error}. Raise it with `ulimit -n`, or connections \
+             may be refused"
+        ),
+    }
 }
 
 fn choose_engine(engine: Engine) -> Result<bool, String> {

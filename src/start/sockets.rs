@@ -59,8 +59,9 @@ impl Sockets {
     }
 }
 
+/// All addresses of a name.
 #[expect(clippy::disallowed_methods, reason = "before the shards start, nobody waits")]
-fn addresses(host: &str) -> Result<Vec<IpAddr>, String> {
+pub(super) fn addresses(host: &str) -> Result<Vec<IpAddr>, String> {
     if host == "localhost" {
         return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
     }

@@ -16,6 +16,7 @@ mod errors;
 mod fidelity;
 mod framing;
 mod headers;
+mod health;
 mod keys;
 mod models;
 mod multipart;

@@ -131,6 +131,19 @@ fn where_io_uring_is_denied_epoll_serves_and_one_line_says_what_to_do() {
 }
 
 #[test]
+fn more_connections_are_served_than_the_soft_limit_of_descriptors_allows() {
+    const SOFT_LIMIT: u32 = 64;
+    on_both_engines(|engine| {
+        let gateway = Setup::with_few_descriptors(engine, SOFT_LIMIT).start();
+        let mut clients: Vec<_> = (0..2 * SOFT_LIMIT).map(|_| gateway.client()).collect();
+        for client in &mut clients {
+            client.send(get("/health"));
+            assert_eq!(client.response().status(), 200);
+        }
+    });
+}
+
+#[test]
 fn the_log_names_the_engine_and_has_the_level_that_was_asked_for() {
     on_both_engines(|engine| {
         let upstream = Upstream::json("{}");

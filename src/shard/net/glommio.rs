@@ -7,17 +7,16 @@ use std::{
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     pin::{Pin, pin},
     rc::Rc,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
 use futures_lite::{AsyncRead, AsyncWrite};
-use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement, TaskQueueHandle};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::{
     Net,
-    bell::TaskWaker,
     clock::{self, Clock},
     reactor::{Reactor, Side, Sleep, Watch},
 };
@@ -33,6 +32,7 @@ const RING_DEPTH: usize = 128;
 #[derive(Clone)]
 pub struct Uring {
     reactor: Rc<Reactor>,
+    queue: TaskQueueHandle,
     clock: Clock,
 }
 
@@ -66,7 +66,8 @@ pub fn spawn<F: Future<Output = io::Result<()>> + 'static>(
         .spin_before_park(Duration::ZERO);
     let started = builder.spawn(move || async move {
         let clock = Clock::default();
-        let engine = Uring { reactor: Reactor::new(clock.clone())?, clock };
+        let queue = glommio::executor().current_task_queue();
+        let engine = Uring { reactor: Reactor::new(clock.clone())?, queue, clock };
         let reactor = glommio::spawn_local(engine.reactor.clone().run());
         let ended = engine.task(shard(engine.clone())).await;
         reactor.cancel().await;
@@ -79,13 +80,12 @@ impl Uring {
     /// A task that other threads can wake.
     fn task<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
         let clock = self.clock.clone();
-        let task = TaskWaker::new(self.reactor.bell());
-        let waker = Waker::from(task.clone());
+        let (place, waker) = self.reactor.tasks().place();
         async move {
             let mut future = pin!(future);
             poll_fn(|cx| {
                 clock.turn();
-                task.set_task(cx.waker());
+                place.set_task(cx.waker());
                 future.as_mut().poll(&mut Context::from_waker(&waker))
             })
             .await
@@ -162,8 +162,10 @@ impl Net for Uring {
         clock::precise()
     }
 
+    #[expect(clippy::expect_used, reason = "the queue is the executor's own")]
     fn spawn(&self, future: impl Future<Output = ()> + 'static) -> Self::Task {
-        glommio::spawn_local(self.task(future))
+        // Without naming its queue, a task would have its first turn before this returns.
+        glommio::spawn_local_into(self.task(future), self.queue).expect("the queue is there")
     }
 }
 

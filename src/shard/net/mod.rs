@@ -57,7 +57,7 @@ pub trait Net: Clone + 'static {
     /// The clock at this moment, for measuring what happens within a turn.
     fn precise_now(&self) -> Instant;
 
-    /// Starts a task on this core.
+    /// Starts a task on this core; its first turn comes after the present one.
     fn spawn(&self, future: impl Future<Output = ()> + 'static) -> Self::Task;
 }
 

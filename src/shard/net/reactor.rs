@@ -13,7 +13,6 @@ use std::{
     },
     pin::Pin,
     rc::Rc,
-    sync::Arc,
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
@@ -25,7 +24,7 @@ use io_uring::{
 use slab::Slab;
 
 use super::{
-    bell::Bell,
+    bell::Tasks,
     clock::{self, Clock},
 };
 
@@ -48,7 +47,7 @@ pub(super) struct Reactor {
     generation: Cell<u32>,
     timers: RefCell<BTreeMap<(Instant, u64), Waker>>,
     timer_id: Cell<u64>,
-    bell: Arc<Bell>,
+    tasks: Rc<Tasks>,
     clock: Clock,
 }
 
@@ -107,23 +106,23 @@ impl Reactor {
             generation: Cell::new(0),
             timers: RefCell::default(),
             timer_id: Cell::new(0),
-            bell: Bell::of_this_thread()?,
+            tasks: Tasks::of_this_thread()?,
             clock,
         }))
     }
 
-    /// The bell by which other threads wake tasks of this core.
-    pub(super) fn bell(&self) -> Arc<Bell> {
-        self.bell.clone()
+    /// The tasks of this core, as other threads wake them.
+    pub(super) fn tasks(&self) -> &Rc<Tasks> {
+        &self.tasks
     }
 
     /// Turns for ever: waits where no other task has had a turn since the last time, so that none is ready.
     pub(super) async fn run(self: Rc<Self>) {
-        let bell = Watch::new(self.clone(), self.bell.receiver(), false);
+        let bell = Watch::new(self.clone(), self.tasks.receiver(), false);
         let mut turns = self.clock.turns_so_far();
         poll_fn(|cx| {
             if bell.poll_ready(cx, Side::Read).is_ready() {
-                self.bell.silence();
+                self.tasks.silence();
                 bell.not_ready(Side::Read);
             }
             let is_quiet = turns == self.clock.turns_so_far();
@@ -136,11 +135,11 @@ impl Reactor {
     }
 
     fn turn(&self, is_quiet: bool) {
-        let woken = self.bell.wake_all() + self.ring_timers() + self.take_completions();
+        let woken = self.tasks.wake_all() + self.ring_timers() + self.take_completions();
         let is_told = self.tell();
-        if woken == 0 && is_quiet && is_told && self.bell.fall_asleep() {
+        if woken == 0 && is_quiet && is_told && self.tasks.fall_asleep() {
             self.wait();
-            self.bell.wake_up();
+            self.tasks.wake_up();
             self.take_completions();
         }
     }

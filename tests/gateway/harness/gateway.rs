@@ -62,10 +62,21 @@ impl Setup {
         demo.arguments(["--host", "127.0.0.1", "--port", "0"])
     }
 
-    /// The binary where no memory may be locked, which io_uring needs.
+    /// A server where no memory may be locked, which io_uring needs.
     pub(crate) fn without_locked_memory() -> Self {
+        Self::limited("-l 0")
+    }
+
+    /// A server as `new`, with at most `count` open descriptors unless it asks for more.
+    pub(crate) fn with_few_descriptors(engine: Engine, count: u32) -> Self {
+        Self::limited(&format!("-S -n {count}")).arguments(["--io", engine.name()])
+    }
+
+    /// A server under a limit, as the shell's `ulimit` takes it.
+    fn limited(limit: &str) -> Self {
         let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", "ulimit -l 0; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_bifrost")]);
+        let script = format!("ulimit {limit} && exec \"$0\" \"$@\"");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_bifrost")]);
         Self::of(shell).shards(1).arguments(["--host", "127.0.0.1", "--port", "0"])
     }
 

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 pub(crate) use authority::Authority;
 pub(crate) use client::{Client, Response};
-pub(crate) use gateway::{Gateway, Setup};
+pub(crate) use gateway::{Ended, Gateway, Setup};
 pub(crate) use message::{LAST_CHUNK, STREAM_HEAD, chunk, get, json_reply, post, reply, request};
 pub(crate) use proxy::{Asked, Proxy};
 pub(crate) use signal::Signal;
