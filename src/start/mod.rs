@@ -17,7 +17,7 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    bus,
+    bus::{self, AccessLevel},
     config::{self, Finding, Rejected, Snapshot, limits::CONTROL_MESSAGES_MAX},
     control, shard,
     shard::net::{self, epoll::Epoll, glommio::Uring},
@@ -126,6 +126,17 @@ fn start_log(arguments: &Arguments) -> Outcome {
     Ok(())
 }
 
+/// What the filter of the log lets through of the access log.
+fn access_level() -> AccessLevel {
+    if tracing::enabled!(target: "access", tracing::Level::INFO) {
+        AccessLevel::All
+    } else if tracing::enabled!(target: "access", tracing::Level::WARN) {
+        AccessLevel::Failures
+    } else {
+        AccessLevel::Nothing
+    }
+}
+
 fn run(arguments: &Arguments, snapshot: Snapshot, demo: Option<TcpListener>) -> Outcome {
     let is_uring = choose_engine(arguments.io)?;
     let cores = core_affinity::get_core_ids().unwrap_or_default();
@@ -138,7 +149,7 @@ fn run(arguments: &Arguments, snapshot: Snapshot, demo: Option<TcpListener>) -> 
     let (address, admin_address) = (sockets.address, admin.as_ref().map(|admin| admin.address));
     let admin_shards = admin.as_mut().map(|admin| std::mem::take(&mut admin.shards));
     let mut admin_shards = admin_shards.unwrap_or_default().into_iter();
-    let (links, inboxes) = bus::links(count);
+    let (links, inboxes) = bus::links(count, access_level());
     let (to_control, messages) = flume::bounded(CONTROL_MESSAGES_MAX);
     let snapshot = Arc::new(snapshot);
     let is_demo = demo.is_some();
@@ -148,19 +159,23 @@ fn run(arguments: &Arguments, snapshot: Snapshot, demo: Option<TcpListener>) -> 
         // More shards than cores are for tests: the kernel places them.
         let core = cores.get(number).filter(|_| count <= cores.len()).copied();
         let admin_sockets = admin_shards.next().unwrap_or_default();
+        let access = links[number].access.clone();
         let (links, snapshot, control) = (links.clone(), snapshot.clone(), to_control.clone());
         shards.push(if is_uring {
-            let start = shard::Start { number, sockets, admin_sockets, snapshot, links, inbox, control };
+            let start =
+                shard::Start { number, sockets, admin_sockets, snapshot, links, inbox, control, access };
             start_uring(core, start)?
         } else {
-            let start = shard::Start { number, sockets, admin_sockets, snapshot, links, inbox, control };
+            let start =
+                shard::Start { number, sockets, admin_sockets, snapshot, links, inbox, control, access };
             start_epoll(core, start)?
         });
     }
     // Control ends when the last shard has let go of its sender.
     drop(to_control);
     announce(address, admin_address, count, is_uring, &snapshot, is_demo)?;
-    control::run(control::Start { links, messages, demo })?;
+    let is_log_json = arguments.log_style() == LogStyle::Json;
+    control::run(control::Start { links, messages, demo, is_log_json })?;
     for join in shards {
         join()?;
     }

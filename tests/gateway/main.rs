@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod access_log;
 mod admin;
 mod connect;
 mod connection;
@@ -17,6 +18,7 @@ mod fidelity;
 mod framing;
 mod headers;
 mod keys;
+mod metrics;
 mod models;
 mod multipart;
 mod passthrough;
