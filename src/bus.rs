@@ -1,6 +1,8 @@
 //! All that crosses threads, by value: from control to a shard, from a shard to control, from a shard
 //! to another one.
 
+mod access;
+
 use std::{
     net::{IpAddr, TcpStream},
     sync::{
@@ -9,9 +11,14 @@ use std::{
     },
 };
 
-use crossbeam::utils::CachePadded;
+use crossbeam::{queue::ArrayQueue, utils::CachePadded};
 
-use crate::{config::limits::INBOX_MESSAGES_MAX, metrics::Counters, route::Surface};
+use crate::{
+    config::limits::{ACCESS_RECORDS_MAX, INBOX_MESSAGES_MAX},
+    metrics::Counters,
+    route::Surface,
+};
+pub use access::{Access, AccessLevel};
 
 /// What a shard is told.
 #[derive(Debug)]
@@ -48,6 +55,8 @@ pub enum ToControl {
     },
     /// Render the metrics of all shards.
     Scrape(flume::Sender<String>),
+    /// Write the access log: there is much of it.
+    WriteAccessLog,
 }
 
 /// How a shard is reached, and how busy it is.
@@ -55,18 +64,30 @@ pub enum ToControl {
 pub struct ShardLink {
     /// Its inbox.
     pub inbox: flume::Sender<ToShard>,
+    /// Its part of the access log.
+    pub access: Arc<AccessRing>,
     /// Client connections that it has; written by the shard, read by the others.
     load: CachePadded<AtomicUsize>,
+}
+
+/// The lines of the access log that one shard has not been relieved of yet.
+#[derive(Debug)]
+pub struct AccessRing {
+    level: AccessLevel,
+    records: ArrayQueue<Access>,
 }
 
 /// The links to all shards, in the order of their numbers.
 pub type ShardLinks = Arc<[ShardLink]>;
 
 /// Links to `count` shards, and their inboxes.
-pub fn links(count: usize) -> (ShardLinks, Vec<flume::Receiver<ToShard>>) {
+pub fn links(count: usize, access: AccessLevel) -> (ShardLinks, Vec<flume::Receiver<ToShard>>) {
     let (senders, receivers): (Vec<_>, Vec<_>) =
         (0..count).map(|_| flume::bounded(INBOX_MESSAGES_MAX)).unzip();
-    let links = senders.into_iter().map(|inbox| ShardLink { inbox, load: CachePadded::default() });
+    let links = senders.into_iter().map(|inbox| {
+        let access = Arc::new(AccessRing::new(access));
+        ShardLink { inbox, access, load: CachePadded::default() }
+    });
     (links.collect(), receivers)
 }
 
@@ -79,5 +100,73 @@ impl ShardLink {
     /// Client connections when last told.
     pub fn load(&self) -> usize {
         self.load.load(Relaxed)
+    }
+}
+
+impl AccessRing {
+    fn new(level: AccessLevel) -> Self {
+        let length = if level == AccessLevel::Nothing { 1 } else { ACCESS_RECORDS_MAX };
+        Self { level, records: ArrayQueue::new(length) }
+    }
+
+    /// Whether any request may get a line.
+    pub fn is_on(&self) -> bool {
+        self.level != AccessLevel::Nothing
+    }
+
+    /// Whether a request that was answered with a status gets a line.
+    pub fn wants(&self, status: u16) -> bool {
+        match self.level {
+            AccessLevel::Nothing => false,
+            AccessLevel::Failures => status >= 500,
+            AccessLevel::All => true,
+        }
+    }
+
+    /// Leaves a record for control, which comes by often enough, and is called where much has gathered; false
+    /// where there is no room.
+    pub fn push(&self, access: Access, control: &flume::Sender<ToControl>) -> bool {
+        let is_kept = self.records.push(access).is_ok();
+        if self.records.len() == self.records.capacity() / 2 {
+            // Where control has no time to listen, it has none to write.
+            let _ = control.try_send(ToControl::WriteAccessLog);
+        }
+        is_kept
+    }
+
+    /// The oldest record.
+    pub fn pop(&self) -> Option<Access> {
+        self.records.pop()
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test makes up its times from the clock")]
+    fn a_full_ring_takes_no_more_and_calls_control_once_on_the_way() {
+        let ring = AccessRing::new(AccessLevel::All);
+        let (control, called) = flume::unbounded();
+        let access = Access::new(Instant::now(), [b'0'; 32], "GET", "/health");
+        let kept = (0..ACCESS_RECORDS_MAX + 5).filter(|_| ring.push(access, &control)).count();
+        assert_eq!((kept, called.len()), (ACCESS_RECORDS_MAX, 1));
+        assert!(ring.pop().is_some() && ring.push(access, &control));
+    }
+
+    #[test]
+    fn a_level_lets_through_what_is_as_bad() {
+        let wanted = |level| [200, 499, 500].map(|status| AccessRing::new(level).wants(status));
+        assert_eq!(wanted(AccessLevel::All), [true; 3]);
+        assert_eq!(wanted(AccessLevel::Failures), [false, false, true]);
+        assert_eq!(wanted(AccessLevel::Nothing), [false; 3]);
     }
 }

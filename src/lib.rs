@@ -20,7 +20,7 @@
 //! |---|---|
 //! | [`start`] | from arguments to running shards |
 //! | [`config`] | what the operator wrote, checked; every bound |
-//! | [`control`] | the slow world: names, signals, counters, the embedded provider |
+//! | [`control`] | the slow world: names, signals, scrapes, the access log, the embedded provider |
 //! | [`bus`] | all that crosses threads |
 //! | [`metrics`] | what was counted |
 

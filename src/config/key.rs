@@ -65,6 +65,7 @@ pub(super) fn plain(account: &str, secret: Secret, endpoint: Arc<Endpoint>) -> K
         aliases: Vec::new(),
         is_for_stored_objects: false,
         endpoint,
+        fingerprint: 0,
     };
     name(std::slice::from_mut(&mut key), Vec::new(), account);
     key
@@ -94,6 +95,7 @@ fn read(file: &Section<'_>, surroundings: &Surroundings<'_>) -> Option<Key> {
         aliases: read_aliases(&file.section("aliases")),
         is_for_stored_objects: file.field("use_for_batch_api").boolean().unwrap_or_default(),
         endpoint: read_address(file, surroundings).or_else(|| surroundings.endpoint.clone())?,
+        fingerprint: 0,
     };
     Some(key)
 }
@@ -206,6 +208,7 @@ fn name(keys: &mut [Key], mut taken: Vec<String>, account: &str) {
         if key.id.is_empty() {
             key.id = format!("{account}/{}", key.name);
         }
+        key.take_fingerprint(account);
     }
 }
 
@@ -256,7 +259,8 @@ mod tests {
         let key = &snapshot.routes.accounts()[0].keys[0];
         assert_eq!(key.models, Models::Only(vec!["gpt-4o".to_owned(), "fast".to_owned()]));
         assert!(key.allows("fast") && !key.allows("o1"));
-        assert_eq!((key.resolve("FAST"), key.resolve("far")), ("gpt-4o-Mini", "gpt-far"));
+        assert_eq!(key.alias("FAST"), Some(("fast", "gpt-4o-Mini")));
+        assert_eq!(key.alias("far"), Some(("far", "gpt-far")));
         assert!(warnings[0].contains("keys[0].aliases.Far.region"), "{warnings:?}");
     }
 

@@ -78,6 +78,10 @@ pub const HEALTH_ANSWER_BYTES_MAX: usize = 64 * 1024;
 pub const INBOX_MESSAGES_MAX: usize = 1024;
 /// Messages that wait for control.
 pub const CONTROL_MESSAGES_MAX: usize = 8192;
+/// Lines of the access log that wait in one shard for control; further ones are dropped and counted.
+pub const ACCESS_RECORDS_MAX: usize = 1024;
+/// How often control writes the access log; sooner where half of it has filled up.
+pub const ACCESS_LOG_BEAT: Duration = Duration::from_millis(100);
 /// Client connections of one shard.
 pub const CLIENT_CONNECTIONS_MAX: usize = 65_536;
 /// What is known of a name is used at least and at most this long.

@@ -1,6 +1,8 @@
 //! The slow world: one thread, one loop, for all that waits on the outside.
 
+mod access_log;
 pub mod demo;
+mod process;
 mod resolver;
 mod scrape;
 mod signals;
@@ -11,7 +13,9 @@ use crate::{
     bus::{ShardLink, ShardLinks, ToControl, ToShard},
     config::limits::CONTROL_BEAT,
 };
+use access_log::AccessLog;
 use resolver::Resolver;
+use scrape::Scraper;
 
 /// What control is started with.
 #[derive(Debug)]
@@ -22,6 +26,8 @@ pub struct Start {
     pub messages: flume::Receiver<ToControl>,
     /// Where the embedded provider listens, if it is wanted.
     pub demo: Option<TcpListener>,
+    /// Whether the log is one JSON object a line.
+    pub is_log_json: bool,
 }
 
 /// Serves on this thread until every shard has ended; `announce` is called once signals are heard.
@@ -31,7 +37,7 @@ pub fn run(start: Start, announce: impl FnOnce() -> io::Result<()>) -> io::Resul
 }
 
 async fn serve(start: Start, announce: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-    let Start { links, messages, demo } = start;
+    let Start { links, messages, demo, is_log_json } = start;
     if let Some(listener) = demo {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -41,12 +47,18 @@ async fn serve(start: Start, announce: impl FnOnce() -> io::Result<()>) -> io::R
     announce()?;
     let mut beat = tokio::time::interval(CONTROL_BEAT);
     let resolver = Resolver::new(links.clone());
+    let scraper = Scraper::new(links.clone());
+    let access_log = AccessLog::new(links.clone(), is_log_json);
+    let (write, told) = flume::bounded(1);
+    tokio::task::spawn_local(access_log.clone().keep_up(told));
     loop {
         tokio::select! {
             message = messages.recv_async() => match message {
                 Ok(ToControl::Resolve { host }) => resolver.resolve(host),
-                Ok(ToControl::Scrape(reply)) => scrape::answer(links.clone(), reply),
-                Err(flume::RecvError::Disconnected) => return Ok(()),
+                Ok(ToControl::Scrape(reply)) => scraper.answer(messages.len(), reply),
+                // It is about to write where it has been told already.
+                Ok(ToControl::WriteAccessLog) => drop(write.try_send(())),
+                Err(flume::RecvError::Disconnected) => break,
             },
             _ = beat.tick() => {
                 resolver.refresh();
@@ -57,6 +69,8 @@ async fn serve(start: Start, announce: impl FnOnce() -> io::Result<()>) -> io::R
             () = signals.wait() => drain(&links),
         }
     }
+    access_log.write().await;
+    Ok(())
 }
 
 /// Tells a shard that control lives; a shard that has ended cannot be told.

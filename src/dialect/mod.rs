@@ -4,6 +4,8 @@ mod completion;
 pub mod json;
 mod multipart;
 pub mod openai_chat;
+mod usage;
 
 pub use completion::CompletionTap;
 pub use multipart::{ModelPart, boundary, find_model};
+pub use usage::UsageTap;

@@ -2,5 +2,7 @@
 //! Knows no wire format, no provider and no socket.
 
 mod error;
+mod usage;
 
 pub use error::{ApiError, Blame};
+pub use usage::Usage;

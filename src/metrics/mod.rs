@@ -2,6 +2,12 @@
 
 mod counters;
 mod exporter;
+mod histogram;
+mod merged;
+mod models;
+mod series;
 
-pub use counters::{Counters, RequestLabels, UpstreamLabels};
-pub use exporter::render;
+pub use counters::{Call, Counters, Gauges, KeyLabels, RequestLabels, Requested, SeriesId};
+pub use exporter::{Process, Scrape, ShardScrape, render};
+pub use models::ModelRoster;
+pub use series::{Labels, Outcome};

@@ -50,6 +50,8 @@ pub struct Key {
     pub is_for_stored_objects: bool,
     /// Where it is used.
     pub endpoint: Arc<Endpoint>,
+    /// Equal for keys with the same account, id and name, also those of different configurations.
+    pub fingerprint: u64,
 }
 
 /// The models that a key allows.
@@ -101,10 +103,27 @@ impl Key {
             }
     }
 
-    /// The provider's name for a model.
-    pub fn resolve<'a>(&'a self, model: &'a str) -> &'a str {
+    /// A fingerprint of the names that it has now.
+    pub fn take_fingerprint(&mut self, account: &str) {
+        let mut hasher = DefaultHasher::new();
+        (account, &self.id, &self.name).hash(&mut hasher);
+        self.fingerprint = hasher.finish();
+    }
+
+    /// The alias that a model's name is, and the provider's name for it.
+    pub fn alias(&self, model: &str) -> Option<(&str, &str)> {
         let alias = self.aliases.iter().find(|(name, _)| name.eq_ignore_ascii_case(model));
-        alias.map_or(model, |(_, resolved)| resolved)
+        alias.map(|(name, resolved)| (name.as_str(), resolved.as_str()))
+    }
+
+    /// All names of models that the configuration has for it.
+    pub fn named_models(&self) -> impl Iterator<Item = &str> {
+        let allowed = match &self.models {
+            Models::All => &[][..],
+            Models::Only(names) => names,
+        };
+        let aliases = self.aliases.iter().flat_map(|(name, resolved)| [name, resolved]);
+        allowed.iter().chain(aliases).map(String::as_str)
     }
 }
 

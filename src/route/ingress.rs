@@ -100,23 +100,29 @@ impl Ingress<'_> {
 
 impl Operation {
     /// Bifrost's name for it, as in the metrics' label `method`.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Chat => "chat_completion",
-            Self::Completion => "text_completion",
-            Self::Responses => "responses",
-            Self::Embedding => "embedding",
-            Self::Speech => "speech",
-            Self::Transcription => "transcription",
-            Self::Translation => "translation",
-            Self::Image => "image_generation",
-            Self::Video => "video_generation",
-            Self::Moderation => "moderation",
-            Self::Rerank => "rerank",
-            Self::OtherModelCall => "model_call",
-            Self::ModelDetails => "model_details",
-            Self::WebSocket => "websocket",
-            Self::Passthrough => "passthrough",
+    pub fn label(self, is_streamed: bool) -> &'static str {
+        match (self, is_streamed) {
+            (Self::Chat, false) => "chat_completion",
+            (Self::Chat, true) => "chat_completion_stream",
+            (Self::Completion, false) => "text_completion",
+            (Self::Completion, true) => "text_completion_stream",
+            (Self::Responses, false) => "responses",
+            (Self::Responses, true) => "responses_stream",
+            (Self::Embedding, _) => "embedding",
+            (Self::Speech, false) => "speech",
+            (Self::Speech, true) => "speech_stream",
+            (Self::Transcription, false) => "transcription",
+            (Self::Transcription, true) => "transcription_stream",
+            (Self::Translation, _) => "translation",
+            (Self::Image, false) => "image_generation",
+            (Self::Image, true) => "image_generation_stream",
+            (Self::Video, _) => "video_generation",
+            (Self::Moderation, _) => "moderation",
+            (Self::Rerank, _) => "rerank",
+            (Self::OtherModelCall, _) => "model_call",
+            (Self::ModelDetails, _) => "model_details",
+            (Self::WebSocket, _) => "websocket",
+            (Self::Passthrough, _) => "passthrough",
         }
     }
 

@@ -95,6 +95,7 @@ mod tests {
             aliases: Vec::new(),
             is_for_stored_objects: false,
             endpoint: Arc::new(Endpoint::new(&url, "/v1", Tls::default(), None).unwrap()),
+            fingerprint: 0,
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
     panic::AssertUnwindSafe,
     rc::Rc,
     task::{Context, Poll, ready},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use futures_lite::{FutureExt, future};
@@ -19,6 +19,7 @@ use super::{
     respond,
     socket::{Scratch, Socket},
     state::{Presence, ShardState},
+    tally::Tally,
     timer::Timer,
 };
 use crate::{
@@ -28,8 +29,7 @@ use crate::{
     },
     http::{BodyDecoder, BodyError, Framing, HeadError, RequestHead},
     ir::ApiError,
-    metrics::RequestLabels,
-    route::{Surface, template},
+    route::Surface,
 };
 
 /// A body that nobody wanted is read up to this length, so that the connection can go on.
@@ -54,14 +54,9 @@ pub(super) struct Client<N: Net> {
     body: RefCell<BodyDecoder>,
     is_body_read: Cell<bool>,
     owes_continue: Cell<bool>,
-}
-
-/// What is known of a request while it lasts; counts it when dropped, however it ends.
-pub(super) struct Tally<'a, N: Net> {
-    pub(super) request_id: String,
-    shard: &'a ShardState<N>,
-    labels: RefCell<RequestLabels>,
-    began: Instant,
+    /// What has come of the request's body.
+    body_bytes: Cell<u64>,
+    is_gone: Cell<bool>,
 }
 
 /// Serves one connection to its end.
@@ -78,12 +73,12 @@ pub(super) async fn serve<N: Net>(
             Ok(true) => {}
             Ok(false) => return,
             Err(error) => {
-                let tally = Tally::new(shard, &RequestHead::default());
+                let tally = Tally::new(shard, &client, &RequestHead::default());
                 respond::refuse(shard, &client, &RequestHead::default(), &tally, &error, false).await;
                 return client.linger(shard).await;
             }
         }
-        let tally = Tally::new(shard, &head);
+        let tally = Tally::new(shard, &client, &head);
         // Boxed, so that a connection that waits for its next request is small.
         let walk = AssertUnwindSafe(Box::pin(exchange(shard, &head, &client, &tally))).catch_unwind();
         let gone = async {
@@ -121,6 +116,8 @@ impl<N: Net> Client<N> {
             body: RefCell::new(BodyDecoder::new(Framing::Empty)),
             is_body_read: Cell::new(true),
             owes_continue: Cell::new(false),
+            body_bytes: Cell::new(0),
+            is_gone: Cell::new(false),
         }
     }
 
@@ -177,6 +174,7 @@ impl<N: Net> Client<N> {
     fn expect_body(&self, head: &RequestHead) {
         let body = BodyDecoder::new(head.framing);
         self.is_body_read.set(body.is_done());
+        self.body_bytes.set(0);
         self.owes_continue.set(head.expects_continue && !body.is_done());
         *self.body.borrow_mut() = body;
     }
@@ -207,10 +205,14 @@ impl<N: Net> Client<N> {
             }));
             match decoded {
                 Ok(decoded) if decoded.map_err(refuse_body)? > 0 => {}
-                _ => return Poll::Ready(Err(Ending::Cut)),
+                _ => {
+                    self.is_gone.set(true);
+                    return Poll::Ready(Err(Ending::Cut));
+                }
             }
         }
         self.is_body_read.set(body.is_done());
+        self.body_bytes.set(self.body_bytes.get() + (content.len() - before) as u64);
         Poll::Ready(Ok(body.is_done()))
     }
 
@@ -250,8 +252,21 @@ impl<N: Net> Client<N> {
         let deadline = shard.net.now() + CLIENT_WRITE_IDLE_MAX;
         match self.timer.limit(deadline, self.socket.send(parts)).await {
             Ok(Ok(())) => Ok(()),
-            _ => Err(Ending::Cut),
+            _ => {
+                self.is_gone.set(true);
+                Err(Ending::Cut)
+            }
         }
+    }
+
+    /// What has come of the request's body, bytes.
+    pub(super) fn body_bytes(&self) -> u64 {
+        self.body_bytes.get()
+    }
+
+    /// Whether the client has left within its request.
+    pub(super) fn is_gone(&self) -> bool {
+        self.is_gone.get()
     }
 
     /// Ends once the client has closed its side. What it sends ahead is kept, up to a bound.
@@ -259,6 +274,7 @@ impl<N: Net> Client<N> {
         poll_fn(|cx| {
             while self.is_body_read.get() && self.received.borrow().len() < PIPELINED_BYTES_MAX {
                 if !ready!(self.poll_more(cx, &shard.scratch)) {
+                    self.is_gone.set(true);
                     return Poll::Ready(());
                 }
             }
@@ -300,30 +316,6 @@ impl<N: Net> Client<N> {
             }
         };
         let _ = self.timer.limit(shard.net.now() + LINGER, until_closed).await;
-    }
-}
-
-impl<'a, N: Net> Tally<'a, N> {
-    fn new(shard: &'a ShardState<N>, head: &RequestHead) -> Self {
-        let method = ["GET", "POST", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS"]
-            .into_iter()
-            .find(|known| *known == head.method())
-            .unwrap_or("other");
-        // A request that nobody answers has been left by its client.
-        let labels = RequestLabels { path: template(head.path()), method, status: 499 };
-        Self { request_id: shard.new_id(), shard, labels: RefCell::new(labels), began: shard.net.now() }
-    }
-
-    /// What the client is answered.
-    pub(super) fn answered(&self, status: u16) {
-        self.labels.borrow_mut().status = status;
-    }
-}
-
-impl<N: Net> Drop for Tally<'_, N> {
-    fn drop(&mut self) {
-        let seconds = self.shard.net.now().saturating_duration_since(self.began).as_secs_f64();
-        self.shard.counters.borrow_mut().count_request(self.labels.borrow().clone(), seconds);
     }
 }
 

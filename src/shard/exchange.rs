@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 
 use super::{
-    connection::{Client, Ending, Tally},
+    attempt::Attempt,
+    connection::{Client, Ending},
     net::Net,
     relay::{Commit, relay},
     respond,
     state::ShardState,
+    tally::Tally,
     tunnel::Payload,
     upstream::{Outgoing, Target, Upstream},
     websocket::tunnel,
@@ -63,6 +65,7 @@ pub(super) async fn exchange<N: Net>(
         }
         Wanted::Nothing => head.framing == Framing::Empty,
     };
+    let read_at = shard.net.now();
     let outline = outline(&ingress, head, &body)?; // 4 dialect: model and stream; no tree
     let target = plan(shard, &snapshot, &ingress, head, &outline)?; // 5 route: account and key
     let splice = target.splice(&outline, &ingress); // 6 dialect: the provider's name of the model
@@ -72,12 +75,12 @@ pub(super) async fn exchange<N: Net>(
         payload,
         is_head: head.method() == "HEAD",
         may_switch: ingress.operation == Operation::WebSocket,
-        label: ingress.operation.label(),
     };
     if outgoing.payload.has_rest {
         client.invite_body().await?;
     }
-    let upstream = Upstream::open(shard, &target, outgoing, &client.timer, Some(client)).await?; // 7 provider, pool
+    let attempt = Attempt::serving(tally, &target, ingress.operation, outline.is_streamed, read_at);
+    let upstream = Upstream::open(shard, &attempt, outgoing, &client.timer, Some(client)).await?; // 7 provider, pool
     if upstream.head.status == 101 {
         return tunnel(shard, upstream, client, tally, &target).await;
     }
@@ -87,7 +90,8 @@ pub(super) async fn exchange<N: Net>(
         tap: completion_tap(ingress.operation).filter(|_| target.account.signals_end),
         cors: respond::cors_lines(&snapshot, head),
     };
-    relay(shard, upstream, client, head, tally, commit).await // 8 and back
+    let relayed = relay(shard, upstream, client, head, tally, commit).await; // 8 and back
+    relayed.inspect_err(|ending| attempt.failed(ending))
 }
 
 /// How much of the body has to be read before it is known where the request goes.
@@ -239,6 +243,7 @@ fn plan<'s, N: Net>(
         };
         return Err(no_key(account, model.unwrap_or("any"), pin));
     };
+    let alias = model.and_then(|model| key.alias(model));
     let is_direct = snapshot.allows_direct_keys
         && head.fields.own("x-bf-direct-key").is_some_and(|value| value.eq_ignore_ascii_case("true"));
     Ok(Target {
@@ -247,7 +252,8 @@ fn plan<'s, N: Net>(
         key,
         is_direct,
         original_model: outline.model.as_deref(),
-        resolved_model: model.map(|model| key.resolve(model)),
+        alias: alias.map(|(alias, _)| alias),
+        resolved_model: alias.map(|(_, resolved)| resolved).or(model),
     })
 }
 

@@ -1,6 +1,7 @@
 //! One core: its sockets, and the life of each request. Everything here belongs to one thread; what
 //! comes from others comes through the inbox.
 
+mod attempt;
 mod connect;
 mod connection;
 mod exchange;
@@ -16,6 +17,7 @@ mod respond;
 mod socket;
 mod socks;
 mod state;
+mod tally;
 mod timer;
 mod tls;
 mod tunnel;
@@ -26,7 +28,7 @@ use std::{io, rc::Rc, sync::Arc};
 
 use self::{net::Net, state::ShardState};
 use crate::{
-    bus::{ShardLinks, ToControl, ToShard},
+    bus::{AccessRing, ShardLinks, ToControl, ToShard},
     config::Snapshot,
 };
 
@@ -46,15 +48,17 @@ pub struct Start<N: Net> {
     pub inbox: flume::Receiver<ToShard>,
     /// What this one tells control.
     pub control: flume::Sender<ToControl>,
+    /// Where this one leaves what control writes to the access log.
+    pub access: Arc<AccessRing>,
 }
 
 /// Serves until told to drain and the last request has ended.
 pub async fn run<N: Net>(net: N, start: Start<N>) -> io::Result<()> {
-    let state = ShardState::new(net.clone(), start.number, start.snapshot, start.links, start.control);
-    let state = Rc::new(state);
-    let listeners = listener::start(&state, start.sockets, start.admin_sockets)?;
+    let Start { number, sockets, admin_sockets, snapshot, links, inbox, control, access } = start;
+    let state = Rc::new(ShardState::new(net.clone(), number, snapshot, links, control, access));
+    let listeners = listener::start(&state, sockets, admin_sockets)?;
     let upkeep = net.spawn(state::upkeep(state.clone()));
-    inbox::serve(&state, start.inbox, listeners).await;
+    inbox::serve(&state, inbox, listeners).await;
     drop(upkeep);
     Ok(())
 }

@@ -11,6 +11,7 @@ use std::{
 };
 
 use super::{
+    attempt::Attempt,
     connection::Ending,
     net::Net,
     state::ShardState,
@@ -65,18 +66,25 @@ async fn list<N: Net>(shard: &ShardState<N>, snapshot: &Snapshot, account: &Acco
 /// Asks the provider.
 async fn ask<N: Net>(shard: &ShardState<N>, snapshot: &Snapshot, account: &Account) -> Option<Vec<Value>> {
     let key = pick(&account.keys, None, Choice::Fixed, &mut shard.rng.borrow_mut())?;
-    let target =
-        Target { snapshot, account, key, is_direct: false, original_model: None, resolved_model: None };
+    let target = Target {
+        snapshot,
+        account,
+        key,
+        is_direct: false,
+        original_model: None,
+        alias: None,
+        resolved_model: None,
+    };
     let prefix = &key.endpoint.path_prefix;
     let mut head =
         format!("GET {prefix}/models HTTP/1.1\r\nHost: {}\r\n", key.endpoint.authority).into_bytes();
     route::add_credentials(account, key, None, &mut head);
     route::add_operator_fields(account, &mut head);
     head.extend_from_slice(b"Accept: application/json\r\nAccept-Encoding: identity\r\n\r\n");
-    let outgoing =
-        Outgoing { head, payload: Payload::none(), is_head: false, may_switch: false, label: "list_models" };
+    let outgoing = Outgoing { head, payload: Payload::none(), is_head: false, may_switch: false };
     let timer = Timer::new(shard.net.clone());
-    let opened: Result<_, Ending> = Upstream::open(shard, &target, outgoing, &timer, None).await;
+    let attempt = Attempt::new(shard, &target, "list_models");
+    let opened: Result<_, Ending> = Upstream::open(shard, &attempt, outgoing, &timer, None).await;
     let mut upstream = opened.ok()?;
     while !upstream.read(shard, &timer, upstream.deadline).await.ok()? {
         if upstream.content.len() > MODELS_BYTES_MAX {

@@ -5,10 +5,12 @@ use std::{io::Write, time::Instant};
 use futures_lite::future;
 
 use super::{
-    connection::{Client, Ending, Tally},
+    attempt::Passing,
+    connection::{Client, Ending},
     net::Net,
     respond,
     state::ShardState,
+    tally::Tally,
     upstream::{Break, Target, Upstream},
 };
 use crate::{
@@ -91,6 +93,10 @@ pub(super) async fn relay<N: Net>(
     let out = response_head(&upstream, head, tally, &commit, framing, is_persistent);
     let mut outlet = Outlet { head: out, framing };
     tally.answered(upstream.head.status);
+    if upstream.head.status >= 400 {
+        let is_about_key = commit.target.is_key_refused(&upstream.head);
+        tally.refused(if is_about_key { "upstream-credentials" } else { "provider" });
+    }
 
     // After the commit: there is only one way to go, and a break shows as one.
     let mut is_mid_event = false;
@@ -106,6 +112,12 @@ pub(super) async fn relay<N: Net>(
         if let Some(tap) = &mut commit.tap {
             tap.push(&upstream.content[..ready]);
         }
+        upstream.attempt.passes(match kind {
+            Kind::Events => Passing::Events(&upstream.content[..ready]),
+            Kind::Document if is_whole => Passing::Document(&upstream.content[..ready]),
+            _ => Passing::Bytes,
+        });
+        tally.passed(ready);
         outlet.pass(shard, client, &upstream.content[..ready], is_whole).await?;
         upstream.content.drain(..ready);
         if is_whole {
@@ -129,17 +141,25 @@ pub(super) async fn relay<N: Net>(
         }
         complete = ended(&mut boundary, &upstream.content, before, 0);
     };
-    if kind != Kind::Events || is_mid_event || matches!(broken, Break::Client(_)) {
+    upstream.attempt.broke(&broken);
+    if let Break::Client(_) = broken {
+        return Err(Ending::Cut);
+    }
+    let error = stream_error(broken, commit.target);
+    if kind != Kind::Events || is_mid_event {
+        tally.failed(&error);
         return Err(Ending::Cut);
     }
     if commit.tap.is_some_and(|tap| tap.has_ended()) {
         // All has been said, only the connection did not end.
+        upstream.attempt.completed();
         outlet.pass(shard, client, b"", true).await?;
         return Ok(false);
     }
     // Whole events only have gone out, so that this one is read as one.
+    tally.failed(&error);
     let mut event = Vec::new();
-    openai_chat::encode_stream_error(&stream_error(broken, commit.target), &mut event);
+    openai_chat::encode_stream_error(&error, &mut event);
     outlet.pass(shard, client, &event, true).await?;
     Ok(false)
 }
@@ -251,7 +271,7 @@ fn response_head<N: Net>(
     let mut out = Vec::with_capacity(1024);
     response_line(upstream.head.status, &upstream.head.reason, &mut out);
     route::add_response_fields(&upstream.head.fields, !commit.cors.is_empty(), &mut out);
-    add_own_fields(commit.target, &tally.request_id, &mut out);
+    add_own_fields(commit.target, tally.request_id(), &mut out);
     if commit.target.is_key_refused(&upstream.head) {
         out.extend_from_slice(b"x-bifrost-error-source: upstream-credentials\r\n");
     }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::{
-    connection::{Client, Ending, Tally},
+    connection::{Client, Ending},
     models,
     net::Net,
     state::ShardState,
+    tally::Tally,
 };
 use crate::{
     bus::ToControl,
@@ -39,6 +40,7 @@ pub(super) async fn refuse<N: Net>(
     error: &ApiError,
     is_persistent: bool,
 ) -> bool {
+    tally.failed(error);
     let mut body = Vec::new();
     openai_chat::encode_error(error, &mut body);
     let mut lines = cors_lines(&shard.snapshot(), head);
@@ -177,7 +179,7 @@ async fn send<N: Net>(
     tally.answered(answer.status);
     let mut out = Vec::with_capacity(512 + answer.body.len());
     response_line(answer.status, reason(answer.status), &mut out);
-    let mut text = format!("x-bifrost-request-id: {}\r\n", tally.request_id);
+    let mut text = format!("x-bifrost-request-id: {}\r\n", tally.request_id());
     if answer.status != 204 {
         text.push_str(&format!(
             "Content-Type: {}\r\nContent-Length: {}\r\n",
@@ -191,6 +193,7 @@ async fn send<N: Net>(
     out.extend_from_slice(text.as_bytes());
     if head.method() != "HEAD" {
         out.extend_from_slice(answer.body);
+        tally.passed(answer.body.len());
     }
     client.send(shard, [&out]).await?;
     Ok(is_persistent)

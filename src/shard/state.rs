@@ -10,13 +10,13 @@ use std::{
 
 use super::{models::ModelLists, names::Names, net::Net, pool::Pool, socket::Scratch, tls::Connectors};
 use crate::{
-    bus::{ShardLinks, ToControl},
+    bus::{AccessRing, ShardLinks, ToControl},
     config::{
         Snapshot,
         limits::{CONTROL_SILENCE_MAX, HELD_BYTES_MAX, RECEIVE_BYTES},
     },
     ir::ApiError,
-    metrics::Counters,
+    metrics::{Counters, Gauges, KeyLabels},
 };
 
 /// Everything of one core.
@@ -25,6 +25,7 @@ pub(super) struct ShardState<N: Net> {
     pub(super) number: usize,
     pub(super) links: ShardLinks,
     pub(super) control: flume::Sender<ToControl>,
+    pub(super) access: Arc<AccessRing>,
     pub(super) pool: Pool<N>,
     pub(super) tls: Connectors,
     pub(super) names: Names,
@@ -76,9 +77,11 @@ impl<N: Net> ShardState<N> {
         snapshot: Arc<Snapshot>,
         links: ShardLinks,
         control: flume::Sender<ToControl>,
+        access: Arc<AccessRing>,
     ) -> Self {
         Self {
             number,
+            access,
             links,
             control,
             pool: Pool::default(),
@@ -86,7 +89,7 @@ impl<N: Net> ShardState<N> {
             names: Names::default(),
             model_lists: ModelLists::default(),
             scratch: RefCell::new(vec![0; RECEIVE_BYTES].into_boxed_slice()),
-            counters: RefCell::default(),
+            counters: RefCell::new(counters_of(&snapshot)),
             rng: RefCell::new(fastrand::Rng::new()),
             clients: Clients::default(),
             is_draining: Cell::new(false),
@@ -119,13 +122,12 @@ impl<N: Net> ShardState<N> {
     }
 
     /// An id for a request: 128 random bits in hexadecimal.
-    pub(super) fn new_id(&self) -> String {
+    pub(super) fn new_id(&self) -> [u8; 32] {
         let mut bits = self.rng.borrow_mut().u128(..);
-        let digits = [(); 32].map(|()| {
+        [(); 32].map(|()| {
             bits = bits.rotate_left(4);
             b"0123456789abcdef"[(bits & 15) as usize]
-        });
-        String::from_utf8(digits.to_vec()).unwrap_or_default()
+        })
     }
 
     /// A guard for the bytes of a body that is about to be held.
@@ -136,8 +138,11 @@ impl<N: Net> ShardState<N> {
     /// What was counted, the gauges read now.
     pub(super) fn count(&self) -> Counters {
         let mut counters = self.counters.borrow().clone();
-        counters.client_connections = self.clients.len() as u64;
-        counters.pooled_connections = self.pool.len() as u64;
+        counters.gauges = Gauges {
+            client_connections: self.clients.len() as u64,
+            pooled_connections: self.pool.len() as u64,
+            held_body_bytes: self.held_bytes.get() as u64,
+        };
         counters
     }
 }
@@ -203,6 +208,19 @@ impl Drop for HeldBytes<'_> {
     fn drop(&mut self) {
         self.total.set(self.total.get() - self.mine);
     }
+}
+
+/// Counters that know the keys and models of a configuration.
+fn counters_of(snapshot: &Snapshot) -> Counters {
+    let accounts = snapshot.routes.accounts();
+    let keys = accounts.iter().flat_map(|account| account.keys.iter().map(move |key| (account, key)));
+    let labels = keys.clone().map(|(account, key)| KeyLabels {
+        fingerprint: key.fingerprint,
+        provider: &account.name,
+        id: &key.id,
+        name: &key.name,
+    });
+    Counters::new(labels, keys.flat_map(|(_, key)| key.named_models()))
 }
 
 /// Chores that need no hurry, once a second.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::{
+    attempt::Attempt,
     connect::connect,
     connection::{Client, Ending, body_timeout},
     net::Net,
@@ -25,7 +26,6 @@ use crate::{
     dialect::json::{Outline, document},
     http::{BodyDecoder, BodyError, Framing, HeadError, Known, RequestHead, ResponseHead, length_line},
     ir::ApiError,
-    metrics::UpstreamLabels,
     provider::{Account, Key},
     route::{self, Ingress, Operation, query_with_model, query_without_credentials},
 };
@@ -42,6 +42,8 @@ pub(super) struct Target<'s> {
     pub(super) is_direct: bool,
     /// The model as the client names it.
     pub(super) original_model: Option<&'s str>,
+    /// The alias of the configuration that this is, if so.
+    pub(super) alias: Option<&'s str>,
     /// The model as the provider names it.
     pub(super) resolved_model: Option<&'s str>,
 }
@@ -54,12 +56,11 @@ pub(super) struct Outgoing<'a> {
     pub(super) is_head: bool,
     /// Whether the response may be a 101, from which on the connection is WebSocket's.
     pub(super) may_switch: bool,
-    /// Name of the operation, for the metrics.
-    pub(super) label: &'static str,
 }
 
 /// An upstream whose response has begun.
 pub(super) struct Upstream<'a, N: Net> {
+    pub(super) attempt: &'a Attempt<'a, N>,
     pub(super) head: ResponseHead,
     /// What has come of the body, without framing, and has not been passed on.
     pub(super) content: Vec<u8>,
@@ -156,15 +157,16 @@ impl<'a, N: Net> Upstream<'a, N> {
     /// dead before a byte of the response is replaced once, unless the client's rest has begun to flow.
     pub(super) async fn open(
         shard: &ShardState<N>,
-        target: &Target<'_>,
+        attempt: &'a Attempt<'a, N>,
         outgoing: Outgoing<'_>,
         timer: &Timer<N>,
         client: Option<&'a Client<N>>,
     ) -> Result<Self, Ending> {
+        let target = attempt.target;
         let endpoint = &*target.key.endpoint;
         let time_max = target.account.request_time_max;
-        let deadline = shard.net.now() + time_max;
-        let mut kept = shard.pool.take(endpoint.id, shard.net.now());
+        let deadline = attempt.began + time_max;
+        let mut kept = shard.pool.take(endpoint.id, attempt.began);
         let opened = loop {
             let is_kept = kept.is_some();
             let wire = match kept.take() {
@@ -175,7 +177,7 @@ impl<'a, N: Net> Upstream<'a, N> {
                     Err(_) => break Err(timeout(target, time_max).into()),
                 },
             };
-            let mut upstream = Self::new(wire, endpoint.id, deadline);
+            let mut upstream = Self::new(wire, attempt, deadline);
             let rest = client.filter(|_| outgoing.payload.has_rest);
             upstream.rest = rest.map(|client| Rest::new(client, outgoing.payload.framing));
             match upstream.converse(shard, &outgoing, timer, time_max).await {
@@ -184,12 +186,16 @@ impl<'a, N: Net> Upstream<'a, N> {
                 Err(broken) => break Err(broken.into_ending(target, time_max)),
             }
         };
-        count(shard, target, outgoing.label, opened.as_ref().map_or(0, |upstream| upstream.head.status));
+        match &opened {
+            Ok(upstream) => attempt.answered(upstream.head.status),
+            Err(ending) => attempt.failed(ending),
+        }
         opened
     }
 
-    fn new(wire: Wire<N::Stream>, endpoint: u64, deadline: Instant) -> Self {
+    fn new(wire: Wire<N::Stream>, attempt: &'a Attempt<'a, N>, deadline: Instant) -> Self {
         Self {
+            attempt,
             head: ResponseHead::default(),
             content: Vec::new(),
             deadline,
@@ -197,7 +203,7 @@ impl<'a, N: Net> Upstream<'a, N> {
             is_request_cut: false,
             has_begun: false,
             socket: Socket::new(wire),
-            endpoint,
+            endpoint: attempt.target.key.endpoint.id,
             body: BodyDecoder::new(Framing::Empty),
             received: Vec::new(),
         }
@@ -296,6 +302,7 @@ impl<'a, N: Net> Upstream<'a, N> {
                 }));
             }
             self.has_begun = true;
+            self.attempt.heard();
             while !self.received.is_empty()
                 && self.head.take(&mut self.received, outgoing.is_head).map_err(protocol)?
             {
@@ -338,6 +345,7 @@ impl<'a, N: Net> Upstream<'a, N> {
                 }));
                 // Only an orderly end can be the end of a body; a reset never is.
                 let Ok(decoded) = decoded else { return Poll::Ready(Err(Break::Closed)) };
+                self.attempt.heard();
                 if decoded.map_err(broken_body)? == 0 {
                     return Poll::Ready(self.body.close().map(|()| true).map_err(|_| Break::Closed));
                 }
@@ -364,6 +372,7 @@ impl<'a, N: Net> Upstream<'a, N> {
 
     /// Keeps the connection for the next request, if both sides are at the end of this one.
     pub(super) fn release(self, shard: &ShardState<N>) {
+        self.attempt.completed();
         let is_clean = self.body.is_done() && self.received.is_empty();
         if is_clean && self.head.is_persistent && self.rest.is_none() && !self.is_request_cut {
             shard.pool.put(self.endpoint, self.socket.into_inner(), shard.net.now());
@@ -420,13 +429,4 @@ fn protocol(error: HeadError) -> Break {
 
 fn broken_body(error: BodyError) -> Break {
     Break::Protocol(error.to_string())
-}
-
-fn count<N: Net>(shard: &ShardState<N>, target: &Target<'_>, label: &'static str, status: u16) {
-    shard.counters.borrow_mut().count_upstream(UpstreamLabels {
-        provider: target.account.name.clone(),
-        method: label,
-        key: target.key.name.clone(),
-        status,
-    });
 }

@@ -10,11 +10,13 @@ use std::{
 use futures_lite::{AsyncRead, AsyncWrite};
 
 use super::{
-    connection::{Client, Ending, Tally},
+    attempt::Passing,
+    connection::{Client, Ending},
     net::Net,
     relay::add_own_fields,
     socket::{Scratch, Socket},
     state::ShardState,
+    tally::Tally,
     upstream::{Target, Upstream},
 };
 use crate::{
@@ -54,6 +56,9 @@ pub(super) async fn tunnel<N: Net>(
     target: &Target<'_>,
 ) -> Result<bool, Ending> {
     tally.answered(upstream.head.status);
+    upstream.attempt.passes(Passing::Bytes);
+    // What is said from here on is nobody's failure.
+    upstream.attempt.completed();
     client.send(shard, [&response_head(&upstream.head, tally, target)]).await?;
     let (there, from_there) = upstream.into_parts();
     let (here, from_here) = client.take_over();
@@ -82,7 +87,7 @@ fn response_head<N: Net>(head: &ResponseHead, tally: &Tally<'_, N>, target: &Tar
     let mut out = Vec::with_capacity(512);
     response_line(head.status, &head.reason, &mut out);
     route::add_response_fields(&head.fields, false, &mut out);
-    add_own_fields(target, &tally.request_id, &mut out);
+    add_own_fields(target, tally.request_id(), &mut out);
     out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
     out
 }

@@ -19,7 +19,7 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    bus,
+    bus::{self, AccessLevel},
     config::{self, Finding, Rejected, Snapshot, limits::CONTROL_MESSAGES_MAX},
     control, shard,
     shard::net::{self, epoll::Epoll, glommio::Uring},
@@ -131,6 +131,17 @@ fn start_log(arguments: &Arguments) -> Outcome {
     Ok(())
 }
 
+/// What the filter of the log lets through of the access log.
+fn access_level() -> AccessLevel {
+    if tracing::enabled!(target: "access", tracing::Level::INFO) {
+        AccessLevel::All
+    } else if tracing::enabled!(target: "access", tracing::Level::WARN) {
+        AccessLevel::Failures
+    } else {
+        AccessLevel::Nothing
+    }
+}
+
 fn run(arguments: &Arguments, snapshot: Snapshot, demo: Option<TcpListener>) -> Outcome {
     raise_descriptor_limit();
     let is_uring = choose_engine(arguments.io)?;
@@ -148,7 +159,7 @@ fn run(arguments: &Arguments, snapshot: Snapshot, demo: Option<TcpListener>) -> 
     let (address, admin_address) = (sockets.address, admin.as_ref().map(|admin| admin.address));
     let admin_shards = admin.as_mut().map(|admin| std::mem::take(&mut admin.shards));
     let mut admin_shards = admin_shards.unwrap_or_default().into_iter();
-    let (links, inboxes) = bus::links(count);
+    let (links, inboxes) = bus::links(count, access_level());
     let (to_control, messages) = flume::bounded(CONTROL_MESSAGES_MAX);
     let snapshot = Arc::new(snapshot);
     let is_demo = demo.is_some();
@@ -157,12 +168,15 @@ fn run(arguments: &Arguments, snapshot: Snapshot, demo: Option<TcpListener>) -> 
     for (number, (inbox, sockets)) in inboxes.into_iter().zip(sockets.shards).enumerate() {
         let core = cores.get(number).filter(|_| is_pinned).copied();
         let admin_sockets = admin_shards.next().unwrap_or_default();
+        let access = links[number].access.clone();
         let (links, snapshot, control) = (links.clone(), snapshot.clone(), to_control.clone());
         shards.push(if is_uring {
-            let start = shard::Start { number, sockets, admin_sockets, snapshot, links, inbox, control };
+            let start =
+                shard::Start { number, sockets, admin_sockets, snapshot, links, inbox, control, access };
             start_uring(core, start)?
         } else {
-            let start = shard::Start { number, sockets, admin_sockets, snapshot, links, inbox, control };
+            let start =
+                shard::Start { number, sockets, admin_sockets, snapshot, links, inbox, control, access };
             start_epoll(core, start)?
         });
     }
@@ -170,7 +184,8 @@ fn run(arguments: &Arguments, snapshot: Snapshot, demo: Option<TcpListener>) -> 
     drop(to_control);
     // Only once signals are heard, so that whoever reads it may stop the gateway.
     let announce = || announce(address, admin_address, count, is_uring, &snapshot, is_demo);
-    control::run(control::Start { links, messages, demo }, announce)?;
+    let is_log_json = arguments.log_style() == LogStyle::Json;
+    control::run(control::Start { links, messages, demo, is_log_json }, announce)?;
     for join in shards {
         join()?;
     }

@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod access_log;
 mod admin;
 mod connect;
 mod connection;
@@ -18,6 +19,7 @@ mod framing;
 mod headers;
 mod health;
 mod keys;
+mod metrics;
 mod models;
 mod multipart;
 mod passthrough;

@@ -4,5 +4,7 @@
 mod block;
 pub mod document;
 mod scan;
+mod usage;
 
 pub use scan::{Outline, ScanError, scan};
+pub use usage::find_usage;

@@ -74,9 +74,9 @@ const STORED: [&str; 2] = ["previous_response_id", "conversation"];
 /// Keys that name something stored at the provider wherever they stand.
 const STORED_ANYWHERE: [&[u8]; 4] = [b"file_id", b"file_ids", b"vector_store_ids", b"container"];
 
-struct Scanner<'a> {
-    body: &'a [u8],
-    at: usize,
+pub(super) struct Scanner<'a> {
+    pub(super) body: &'a [u8],
+    pub(super) at: usize,
     /// Where the block begins whose stops are known.
     block_at: usize,
     stops: u64,
@@ -92,7 +92,7 @@ struct Open {
 }
 
 impl<'a> Scanner<'a> {
-    fn new(body: &'a [u8]) -> Self {
+    pub(super) fn new(body: &'a [u8]) -> Self {
         let Block { stops, has_high_bytes } = Block::of(body);
         Self { body, at: 0, block_at: 0, stops, has_high_bytes, names_stored: false }
     }
@@ -179,7 +179,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Passes one value of any kind.
-    fn value(&mut self) -> Result<(), ScanError> {
+    pub(super) fn value(&mut self) -> Result<(), ScanError> {
         let mut open = Open::default();
         loop {
             self.skip_space();
@@ -239,7 +239,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Passes a string; the range between its quotes.
-    fn string(&mut self) -> Result<Range<usize>, ScanError> {
+    pub(super) fn string(&mut self) -> Result<Range<usize>, ScanError> {
         if self.next()? != b'"' {
             return Err(ScanError::Malformed(self.at - 1));
         }
@@ -326,27 +326,27 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn expect(&mut self, byte: u8) -> Result<(), ScanError> {
+    pub(super) fn expect(&mut self, byte: u8) -> Result<(), ScanError> {
         self.skip_space();
         if self.next()? == byte { Ok(()) } else { Err(ScanError::Malformed(self.at - 1)) }
     }
 
-    fn end(&mut self) -> Result<(), ScanError> {
+    pub(super) fn end(&mut self) -> Result<(), ScanError> {
         self.skip_space();
         if self.at == self.body.len() { Ok(()) } else { Err(ScanError::Malformed(self.at)) }
     }
 
-    fn skip_space(&mut self) {
+    pub(super) fn skip_space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
             self.at += 1;
         }
     }
 
-    fn peek(&self) -> Option<u8> {
+    pub(super) fn peek(&self) -> Option<u8> {
         self.body.get(self.at).copied()
     }
 
-    fn next(&mut self) -> Result<u8, ScanError> {
+    pub(super) fn next(&mut self) -> Result<u8, ScanError> {
         let byte = self.peek().ok_or(ScanError::Malformed(self.at))?;
         self.at += 1;
         Ok(byte)

@@ -17,7 +17,8 @@ use socket2::{SockRef, Socket, Type};
 use super::{
     DEADLINE,
     authority::{TlsFacts, TlsSettings},
-    message::json_reply,
+    message::{STREAM_HEAD, chunk, json_reply},
+    signal::Signal,
     wire::{Body, Head, Wire},
 };
 
@@ -73,6 +74,17 @@ impl Upstream {
     pub(crate) fn bytes(answer: Vec<u8>) -> Self {
         Self::answering(move |_, peer| {
             peer.send(&answer);
+        })
+    }
+
+    /// Every request gets a stream of one event that only ends when its reader has left, which is told.
+    pub(crate) fn streaming_until_closed(closed: &Signal<()>) -> Self {
+        let closed = closed.clone();
+        Self::answering(move |_, peer| {
+            peer.send(STREAM_HEAD);
+            peer.send(chunk(b"data: {\"choices\":[]}\n\n"));
+            peer.wait_until_closed();
+            closed.give(());
         })
     }
 
