@@ -1,4 +1,5 @@
-//! The binary: an allocator, and the start of it all.
+//! The binary: an allocator, and the start of it all. The allocator does without huge pages, of which a few
+//! kilobytes here and there would make megabytes.
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

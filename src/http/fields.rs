@@ -17,14 +17,14 @@ pub struct Fields {
     has_own: bool,
 }
 
-/// Where a field stands in the bytes of its head. Its line ends where the next one begins.
+/// Where a field stands in the bytes of its head.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     line: u32,
-    name_end: u32,
+    line_end: u32,
     value: u32,
     value_end: u32,
-    line_end: u32,
+    name_length: u16,
     known: Option<Known>,
     is_own: bool,
 }
@@ -85,17 +85,18 @@ impl Fields {
         let has_line_end = |end: u32| raw[..end as usize].ends_with(b"\r\n");
         let head_end = raw.len() as u32 - 2;
         let mut are_whole = true;
+        self.at.reserve_exact(parsed.len());
         for (position, field) in parsed.iter().enumerate() {
             let name = field.name.as_bytes();
+            let Ok(name_length) = u16::try_from(name.len()) else { return false };
             let line = start(name);
-            let name_end = line + name.len() as u32;
             // An empty value may be a slice of nowhere.
-            let value = if field.value.is_empty() { name_end + 1 } else { start(field.value) };
+            let value = if field.value.is_empty() { line } else { start(field.value) };
             let value_end = value + field.value.len() as u32;
             let line_end = parsed.get(position + 1).map_or(head_end, |next| start(next.name.as_bytes()));
             are_whole &= has_line_end(line) && has_line_end(line_end);
             let (known, is_own) = (KNOWN.get(name), is_own(name));
-            self.at.push(Place { line, name_end, value, value_end, line_end, known, is_own });
+            self.at.push(Place { line, line_end, value, value_end, name_length, known, is_own });
         }
         self.find_known();
         // Empty lines may come before the first one.
@@ -195,7 +196,7 @@ impl Fields {
     }
 
     fn name(&self, at: &Place) -> &[u8] {
-        self.slice(at.line..at.name_end)
+        self.slice(at.line..at.line + u32::from(at.name_length))
     }
 
     fn value(&self, at: &Place) -> &[u8] {

@@ -69,41 +69,50 @@ pub(super) async fn serve<N: Net>(
     let client = Client::<N>::new(stream, surface, shard);
     let mut head = RequestHead::default();
     loop {
-        match client.next_head(shard, &mut head, presence).await {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(error) => {
-                let tally = Tally::new(shard, &client, &RequestHead::default());
-                respond::refuse(shard, &client, &RequestHead::default(), &tally, &error, false).await;
-                return client.linger(shard).await;
-            }
-        }
-        let tally = Tally::new(shard, &client, &head);
         // Boxed, so that a connection that waits for its next request is small.
-        let walk = AssertUnwindSafe(Box::pin(exchange(shard, &head, &client, &tally))).catch_unwind();
-        let gone = async {
-            client.gone(shard).await;
-            Ok(Err(Ending::Cut))
-        };
-        let ended = future::or(walk, gone).await.unwrap_or_else(|_| {
-            shard.counters.borrow_mut().panics += 1;
-            let message = "The gateway failed at this request. Please report it with the request id.";
-            Err(Ending::Refused(ApiError::gateway(500, "internal_error", message)))
-        });
-        let may_go_on = match ended {
-            Ok(may_go_on) => may_go_on,
-            Err(Ending::Cut) => return,
-            Err(Ending::Refused(error)) => {
-                let may_go_on =
-                    client.has_little_left(&head) && head.is_persistent && !shard.is_draining.get();
-                respond::refuse(shard, &client, &head, &tally, &error, may_go_on).await && may_go_on
-            }
-        };
-        drop(tally);
-        if !may_go_on || !client.pass_body(shard).await {
-            return client.linger(shard).await;
+        match client.next_head(shard, &mut head, presence).await {
+            Ok(true) if Box::pin(serve_one(shard, &client, &head)).await => {}
+            Ok(_) => return,
+            Err(error) => return Box::pin(refuse_head(shard, &client, &error)).await,
         }
     }
+}
+
+/// Serves one request; false where it was the connection's last.
+async fn serve_one<N: Net>(shard: &ShardState<N>, client: &Client<N>, head: &RequestHead) -> bool {
+    let tally = Tally::new(shard, client, head);
+    let walk = AssertUnwindSafe(exchange(shard, head, client, &tally)).catch_unwind();
+    let gone = async {
+        client.gone(shard).await;
+        Ok(Err(Ending::Cut))
+    };
+    let ended = future::or(walk, gone).await.unwrap_or_else(|_| {
+        shard.counters.borrow_mut().panics += 1;
+        let message = "The gateway failed at this request. Please report it with the request id.";
+        Err(Ending::Refused(ApiError::gateway(500, "internal_error", message)))
+    });
+    let may_go_on = match ended {
+        Ok(may_go_on) => may_go_on,
+        Err(Ending::Cut) => return false,
+        Err(Ending::Refused(error)) => {
+            let may_go_on = client.has_little_left(head) && head.is_persistent && !shard.is_draining.get();
+            Box::pin(respond::refuse(shard, client, head, &tally, &error, may_go_on)).await && may_go_on
+        }
+    };
+    drop(tally);
+    let may_go_on = may_go_on && client.pass_body(shard).await;
+    if !may_go_on {
+        client.linger(shard).await;
+    }
+    may_go_on
+}
+
+/// Refuses what is not even a head.
+async fn refuse_head<N: Net>(shard: &ShardState<N>, client: &Client<N>, error: &ApiError) {
+    let head = RequestHead::default();
+    let tally = Tally::new(shard, client, &head);
+    respond::refuse(shard, client, &head, &tally, error, false).await;
+    client.linger(shard).await;
 }
 
 impl<N: Net> Client<N> {
@@ -135,6 +144,10 @@ impl<N: Net> Client<N> {
                 return Ok(true);
             }
             let had_nothing = self.received.borrow().is_empty();
+            if had_nothing {
+                // Nothing is kept while a client is silent.
+                self.received.take();
+            }
             presence.is_idle.set(had_nothing);
             let more = poll_fn(|cx| self.poll_more(cx, &shard.scratch));
             let more = self.timer.limit(deadline, more).await;
@@ -159,7 +172,7 @@ impl<N: Net> Client<N> {
         let is_worth_a_look = *parsed_to == 0 || memchr::memchr(b'\n', &received[*parsed_to..]).is_some();
         if is_worth_a_look && !received.is_empty() {
             *parsed_to = received.len();
-            if head.take(&mut received).map_err(refuse_head)? {
+            if head.take(&mut received).map_err(head_refusal)? {
                 self.expect_body(head);
                 return Ok(true);
             }
@@ -340,7 +353,7 @@ fn refuse_body(error: BodyError) -> Ending {
     Ending::Refused(ApiError::client(400, "invalid_body", message))
 }
 
-fn refuse_head(error: HeadError) -> ApiError {
+fn head_refusal(error: HeadError) -> ApiError {
     match error {
         HeadError::Malformed(what) => ApiError::client(
             400,

@@ -2,11 +2,14 @@
 
 use std::{
     cell::Cell,
-    future::{Future, poll_fn},
-    pin::pin,
+    future::Future,
+    pin::Pin,
     rc::Rc,
+    task::{Context, Poll},
     time::Instant,
 };
+
+use pin_project_lite::pin_project;
 
 /// A clock that stands still while a task runs.
 #[derive(Clone, Debug, Default)]
@@ -40,16 +43,27 @@ impl Clock {
     }
 
     /// Lets the clock go on before each turn of a task.
-    pub(super) fn turns<F: Future>(&self, task: F) -> impl Future<Output = F::Output> + use<F> {
-        let clock = self.clone();
-        async move {
-            let mut task = pin!(task);
-            poll_fn(|cx| {
-                clock.turn();
-                task.as_mut().poll(cx)
-            })
-            .await
-        }
+    pub(super) fn turns<F: Future>(&self, task: F) -> Turns<F> {
+        Turns { clock: self.clone(), task }
+    }
+}
+
+pin_project! {
+    /// A task and its clock. Not an `async` block, which would hold the task twice.
+    pub(super) struct Turns<F> {
+        clock: Clock,
+        #[pin]
+        task: F,
+    }
+}
+
+impl<F: Future> Future for Turns<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        this.clock.turn();
+        this.task.poll(cx)
     }
 }
 

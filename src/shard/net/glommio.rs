@@ -5,19 +5,21 @@ use std::{
     future::{Future, poll_fn},
     io::{self, IoSlice, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
-    pin::{Pin, pin},
+    pin::Pin,
     rc::Rc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::{Duration, Instant},
 };
 
 use futures_lite::{AsyncRead, AsyncWrite};
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement, TaskQueueHandle};
+use pin_project_lite::pin_project;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::{
     Net,
-    clock::{self, Clock},
+    bell::Place,
+    clock::{self, Clock, Turns},
     reactor::{Reactor, Side, Sleep, Watch},
 };
 
@@ -52,6 +54,16 @@ struct Watched<S> {
     socket: S,
 }
 
+pin_project! {
+    /// A task with its place among those that other threads can wake.
+    struct Task<F> {
+        place: Place,
+        waker: Waker,
+        #[pin]
+        task: Turns<F>,
+    }
+}
+
 /// Starts a shard on a thread of its own, on that core if one is named.
 pub fn spawn<F: Future<Output = io::Result<()>> + 'static>(
     core: Option<usize>,
@@ -78,18 +90,9 @@ pub fn spawn<F: Future<Output = io::Result<()>> + 'static>(
 
 impl Uring {
     /// A task that other threads can wake.
-    fn task<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
-        let clock = self.clock.clone();
+    fn task<F: Future>(&self, task: F) -> Task<F> {
         let (place, waker) = self.reactor.tasks().place();
-        async move {
-            let mut future = pin!(future);
-            poll_fn(|cx| {
-                clock.turn();
-                place.set_task(cx.waker());
-                future.as_mut().poll(&mut Context::from_waker(&waker))
-            })
-            .await
-        }
+        Task { place, waker, task: self.clock.turns(task) }
     }
 
     fn watched<S: std::os::fd::AsRawFd>(&self, socket: S, may_be_readable: bool) -> Watched<S> {
@@ -191,6 +194,16 @@ impl<S> Watched<S> {
                 done => return Poll::Ready(done),
             }
         }
+    }
+}
+
+impl<F: Future> Future for Task<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        this.place.set_task(cx.waker());
+        this.task.poll(&mut Context::from_waker(this.waker))
     }
 }
 
