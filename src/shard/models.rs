@@ -86,7 +86,7 @@ async fn ask<N: Net>(shard: &ShardState<N>, snapshot: &Snapshot, account: &Accou
     let attempt = Attempt::new(shard, &target, "list_models");
     let opened: Result<_, Ending> = Upstream::open(shard, &attempt, outgoing, &timer, None).await;
     let mut upstream = opened.ok()?;
-    while !upstream.read(shard, &timer, upstream.deadline).await.ok()? {
+    while !upstream.read(shard, &timer, upstream.moved_at, account.request_time_max).await.ok()? {
         if upstream.content.len() > MODELS_BYTES_MAX {
             return None;
         }

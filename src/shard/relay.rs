@@ -1,6 +1,6 @@
 //! The response on its way back: bytes as they come, events whole, at the pace of the client.
 
-use std::{io::Write, time::Instant};
+use std::io::Write;
 
 use futures_lite::future;
 
@@ -75,7 +75,7 @@ pub(super) async fn relay<N: Net>(
     let mut complete = 0;
     while !is_done && kind != Kind::Bytes && complete == 0 && upstream.content.len() < WINDOW_BYTES_MAX {
         let before = upstream.content.len();
-        let read = upstream.read(shard, &client.timer, upstream.deadline).await;
+        let read = upstream.read(shard, &client.timer, upstream.moved_at, account.request_time_max).await;
         is_done = read.map_err(|broken| broken.into_ending(commit.target, account.request_time_max))?;
         if kind == Kind::Events {
             complete = ended(&mut boundary, &upstream.content, before, complete);
@@ -101,6 +101,7 @@ pub(super) async fn relay<N: Net>(
     // After the commit: there is only one way to go, and a break shows as one.
     let mut is_mid_event = false;
     let mut rounds = 0;
+    let mut document_since = upstream.moved_at;
     let broken = loop {
         let is_whole = is_done && !is_cut_short(kind, &upstream, &mut commit.tap);
         let held = upstream.content.len() - complete;
@@ -118,7 +119,10 @@ pub(super) async fn relay<N: Net>(
             _ => Passing::Bytes,
         });
         tally.passed(ready);
+        let before = shard.net.now();
         outlet.pass(shard, client, &upstream.content[..ready], is_whole).await?;
+        // While the client takes what there is, the upstream's time does not pass.
+        document_since += shard.net.now().saturating_duration_since(before);
         upstream.content.drain(..ready);
         if is_whole {
             let is_upload_whole = upstream.rest.is_none() && !upstream.is_request_cut;
@@ -134,8 +138,12 @@ pub(super) async fn relay<N: Net>(
             future::yield_now().await;
         }
         let before = upstream.content.len();
-        let deadline = deadline(shard, &upstream, kind, account.stream_idle_max);
-        match upstream.read(shard, &client.timer, deadline).await {
+        // A document has the attempt's time in all; what flows has its time for each silence.
+        let (since, time_max) = match kind {
+            Kind::Document => (document_since, account.request_time_max),
+            Kind::Events | Kind::Bytes => (shard.net.now(), account.stream_idle_max),
+        };
+        match upstream.read(shard, &client.timer, since, time_max).await {
             Ok(done) => is_done = done,
             Err(broken) => break broken,
         }
@@ -218,16 +226,6 @@ fn is_cut_short<N: Net>(kind: Kind, upstream: &Upstream<'_, N>, tap: &mut Option
     };
     tap.push(&upstream.content);
     !tap.is_complete()
-}
-
-/// A document has the attempt's time in all; what flows has its time for each silence.
-fn deadline<N: Net>(
-    shard: &ShardState<N>,
-    upstream: &Upstream<'_, N>,
-    kind: Kind,
-    idle_max: std::time::Duration,
-) -> Instant {
-    if kind == Kind::Document { upstream.deadline } else { shard.net.now() + idle_max }
 }
 
 fn stream_error(broken: Break, target: &Target<'_>) -> ApiError {

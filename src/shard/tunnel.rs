@@ -42,7 +42,7 @@ pub(super) struct Rest<'a, N: Net> {
     /// What has been read and not been sent, framed.
     buffer: Vec<u8>,
     sent: usize,
-    /// Bytes that have come from the client.
+    /// Bytes that have come from the client, and that have gone to the upstream.
     moved: u64,
 }
 
@@ -97,7 +97,7 @@ impl<'a, N: Net> Rest<'a, N> {
         Self { client, is_chunked, is_read: false, buffer: Vec::new(), sent: 0, moved: 0 }
     }
 
-    /// Bytes that have come from the client so far.
+    /// Bytes that have come from the client or have gone to the upstream so far.
     pub(super) fn moved(&self) -> u64 {
         self.moved
     }
@@ -126,6 +126,7 @@ impl<'a, N: Net> Rest<'a, N> {
                 let sent = upstream.poll_send(cx, &mut left);
                 let unsent: usize = left.iter().map(|slice| slice.len()).sum();
                 self.sent += before - unsent;
+                self.moved += (before - unsent) as u64;
                 ready!(sent).map_err(|_| Stuck::Upstream)?;
                 self.buffer.clear();
                 self.sent = 0;

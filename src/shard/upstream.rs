@@ -64,8 +64,9 @@ pub(super) struct Upstream<'a, N: Net> {
     pub(super) head: ResponseHead,
     /// What has come of the body, without framing, and has not been passed on.
     pub(super) content: Vec<u8>,
-    /// The end of the attempt's time.
-    pub(super) deadline: Instant,
+    /// When the attempt began, or the last byte of the client's rest moved: the upstream's time counts from
+    /// here.
+    pub(super) moved_at: Instant,
     /// What the client still has to send.
     pub(super) rest: Option<Rest<'a, N>>,
     /// Whether the request could not be sent to its end.
@@ -165,19 +166,18 @@ impl<'a, N: Net> Upstream<'a, N> {
         let target = attempt.target;
         let endpoint = &*target.key.endpoint;
         let time_max = target.account.request_time_max;
-        let deadline = attempt.began + time_max;
         let mut kept = shard.pool.take(endpoint.id, attempt.began);
         let opened = loop {
             let is_kept = kept.is_some();
             let wire = match kept.take() {
                 Some(wire) => wire,
-                None => match timer.limit(deadline, Box::pin(connect(shard, target, endpoint))).await {
+                None => match timer.limit(attempt.began + time_max, Box::pin(connect(shard, target, endpoint))).await {
                     Ok(Ok(wire)) => wire,
                     Ok(Err(error)) => break Err(error.into()),
                     Err(_) => break Err(timeout(target, time_max).into()),
                 },
             };
-            let mut upstream = Self::new(wire, attempt, deadline);
+            let mut upstream = Self::new(wire, attempt);
             let rest = client.filter(|_| outgoing.payload.has_rest);
             upstream.rest = rest.map(|client| Rest::new(client, outgoing.payload.framing));
             match upstream.converse(shard, &outgoing, timer, time_max).await {
@@ -193,12 +193,12 @@ impl<'a, N: Net> Upstream<'a, N> {
         opened
     }
 
-    fn new(wire: Wire<N::Stream>, attempt: &'a Attempt<'a, N>, deadline: Instant) -> Self {
+    fn new(wire: Wire<N::Stream>, attempt: &'a Attempt<'a, N>) -> Self {
         Self {
             attempt,
             head: ResponseHead::default(),
             content: Vec::new(),
-            deadline,
+            moved_at: attempt.began,
             rest: None,
             is_request_cut: false,
             has_begun: false,
@@ -229,12 +229,8 @@ impl<'a, N: Net> Upstream<'a, N> {
         .map(IoSlice::new);
         let mut left = if small.is_some() { &mut slices[..1] } else { &mut slices[..] };
         let mut is_held_sent = false;
-        let mut moved = 0;
-        let mut moved_at = shard.net.now();
         loop {
-            // While a body flows, each piece has the time that a held request has in all.
-            let is_flowing = outgoing.payload.has_rest;
-            let deadline = if is_flowing { shard.net.now() + time_max } else { self.deadline };
+            let look = self.patience(shard, self.moved_at, time_max)?;
             let step = poll_fn(|cx| {
                 if !is_held_sent {
                     match self.socket.poll_send(cx, &mut left) {
@@ -250,28 +246,38 @@ impl<'a, N: Net> Upstream<'a, N> {
                 }
                 self.poll_head(cx, shard, outgoing)
             });
-            match timer.limit(deadline, step).await {
-                Ok(ended) => return ended,
-                Err(_) => match &self.rest {
-                    Some(rest) if rest.moved() > moved => {
-                        moved = rest.moved();
-                        moved_at = shard.net.now();
-                    }
-                    Some(rest) if rest.waits_for_client() => {
-                        if shard.net.now().saturating_duration_since(moved_at) >= BODY_IDLE_MAX {
-                            return Err(Break::Client(Ending::Refused(body_timeout())));
-                        }
-                    }
-                    _ => return Err(Break::Elapsed),
-                },
+            if let Ok(ended) = timer.limit(look, step).await {
+                return ended;
             }
         }
+    }
+
+    /// Until when there is no reason to lose patience; an error where one side has been silent too long.
+    /// The upstream's time counts from `since`, or from the last byte of the client's rest.
+    fn patience(&self, shard: &ShardState<N>, since: Instant, time_max: Duration) -> Result<Instant, Break> {
+        let now = shard.net.now();
+        let since = since.max(self.moved_at);
+        if self.rest.as_ref().is_some_and(Rest::waits_for_client) {
+            let is_over = now.saturating_duration_since(since) >= BODY_IDLE_MAX;
+            // What comes next may be the client's last, from when on the upstream's time counts.
+            return if is_over {
+                Err(Break::Client(Ending::Refused(body_timeout())))
+            } else {
+                Ok(now + time_max)
+            };
+        }
+        let end = since + time_max;
+        if now < end { Ok(end) } else { Err(Break::Elapsed) }
     }
 
     /// Passes the client's rest on; what the upstream no longer takes is not an error yet.
     fn poll_rest(&mut self, cx: &mut std::task::Context<'_>, shard: &ShardState<N>) -> Result<(), Break> {
         let Some(rest) = &mut self.rest else { return Ok(()) };
+        let before = rest.moved();
         let polled = rest.poll(cx, &shard.scratch, &self.socket);
+        if rest.moved() > before || polled.is_ready() {
+            self.moved_at = shard.net.now();
+        }
         self.has_begun |= rest.moved() > 0;
         match polled {
             Poll::Pending => return Ok(()),
@@ -324,15 +330,26 @@ impl<'a, N: Net> Upstream<'a, N> {
         }
     }
 
-    /// Reads more of the body into `content`; true once that was all.
+    /// Reads more of the body into `content`; true once that was all. The upstream has its time from
+    /// `since`, or from the last byte of the client's rest.
     pub(super) async fn read(
         &mut self,
         shard: &ShardState<N>,
         timer: &Timer<N>,
-        deadline: Instant,
+        since: Instant,
+        time_max: Duration,
     ) -> Result<bool, Break> {
+        loop {
+            let look = self.patience(shard, since, time_max)?;
+            if let Ok(read) = timer.limit(look, self.read_some(shard)).await {
+                return read;
+            }
+        }
+    }
+
+    async fn read_some(&mut self, shard: &ShardState<N>) -> Result<bool, Break> {
         let before = self.content.len();
-        let step = poll_fn(|cx| {
+        poll_fn(|cx| {
             self.poll_rest(cx, shard)?;
             let taken = self.body.push(&self.received, &mut self.content).map_err(broken_body)?;
             self.received.drain(..taken);
@@ -351,8 +368,8 @@ impl<'a, N: Net> Upstream<'a, N> {
                 }
             }
             Poll::Ready(Ok(self.body.is_done()))
-        });
-        timer.limit(deadline, step).await.unwrap_or(Err(Break::Elapsed))
+        })
+        .await
     }
 
     /// The connection and what has come on it, once it has switched to another protocol.

@@ -29,5 +29,6 @@ mod routing;
 mod running;
 mod settings;
 mod streaming;
+mod timeouts;
 mod tls;
 mod websocket;
