@@ -14,6 +14,8 @@ pub const JSON_DEPTH_MAX: usize = 256;
 pub const REQUEST_BODY_BYTES_MAX: usize = 100 * 1024 * 1024;
 /// Bytes of held bodies that one shard keeps at once; beyond it a 503.
 pub const HELD_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// A body that is passed through unread and announced with this length at most is held, bytes.
+pub const SMALL_BODY_BYTES_MAX: u64 = 64 * 1024;
 /// Part of a multipart body that is held while its `model` is looked for, bytes.
 pub const MULTIPART_HELD_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes a client may send ahead while its request is answered.

@@ -205,11 +205,10 @@ impl<N: Net> Client<N> {
         scratch: &Scratch,
         content: &mut Vec<u8>,
     ) -> Poll<Result<bool, Ending>> {
+        let before = content.len();
+        self.take_body(content)?;
         let mut body = self.body.borrow_mut();
         let mut received = self.received.borrow_mut();
-        let before = content.len();
-        let taken = body.push(&received, content).map_err(refuse_body)?;
-        received.drain(..taken);
         while !body.is_done() && content.len() == before {
             let decoded = ready!(self.socket.poll_receive_with(cx, scratch, |bytes| {
                 let taken = body.push(bytes, content)?;
@@ -227,6 +226,16 @@ impl<N: Net> Client<N> {
         self.is_body_read.set(body.is_done());
         self.body_bytes.set(self.body_bytes.get() + (content.len() - before) as u64);
         Poll::Ready(Ok(body.is_done()))
+    }
+
+    /// Appends what has been received of the request's body to `content`; true where that was all.
+    pub(super) fn take_body(&self, content: &mut Vec<u8>) -> Result<bool, Ending> {
+        let mut body = self.body.borrow_mut();
+        let mut received = self.received.borrow_mut();
+        let taken = body.push(&received, content).map_err(refuse_body)?;
+        received.drain(..taken);
+        self.is_body_read.set(body.is_done());
+        Ok(body.is_done())
     }
 
     /// Reads more of the request's body; true once that was all.

@@ -15,7 +15,10 @@ use super::{
     websocket::tunnel,
 };
 use crate::{
-    config::{Snapshot, limits::MULTIPART_HELD_BYTES_MAX},
+    config::{
+        Snapshot,
+        limits::{MULTIPART_HELD_BYTES_MAX, SMALL_BODY_BYTES_MAX},
+    },
     dialect::{
         self, CompletionTap, ModelPart,
         json::{self, Outline, ScanError},
@@ -63,7 +66,7 @@ pub(super) async fn exchange<N: Net>(
                 }
             }
         }
-        Wanted::Nothing => head.framing == Framing::Empty,
+        Wanted::Arrived => client.take_body(&mut body)?,
     };
     let read_at = shard.net.now();
     let outline = outline(&ingress, head, &body)?; // 4 dialect: model and stream; no tree
@@ -97,13 +100,18 @@ pub(super) async fn exchange<N: Net>(
 /// How much of the body has to be read before it is known where the request goes.
 enum Wanted<'a> {
     Whole,
-    Model { boundary: &'a str },
-    Nothing,
+    Model {
+        boundary: &'a str,
+    },
+    /// No further than it has come.
+    Arrived,
 }
 
 fn wanted<'a>(ingress: &Ingress<'_>, head: &'a RequestHead) -> Result<Wanted<'a>, ApiError> {
     if !ingress.operation.is_model_call() {
-        return Ok(Wanted::Nothing);
+        // What is held can be sent again where a kept connection turns out to be dead.
+        let is_small = matches!(head.framing, Framing::Length(length) if length <= SMALL_BODY_BYTES_MAX);
+        return Ok(if is_small { Wanted::Whole } else { Wanted::Arrived });
     }
     if let Some(coding) =
         head.fields.known_text(Known::ContentEncoding).filter(|coding| *coding != "identity")

@@ -84,6 +84,28 @@ fn a_pooled_connection_that_is_found_dead_is_replaced_without_the_client_noticin
 }
 
 #[test]
+fn a_small_body_that_nobody_reads_is_sent_again_on_a_fresh_connection() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::answering(|request, peer| {
+            if request.connection == 0 && request.text().contains("second") {
+                peer.close();
+            } else {
+                peer.send(json_reply("{}"));
+            }
+        });
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        let mut client = gateway.client();
+        for name in ["first", "second"] {
+            client.send(post("/v1/vector_stores", name));
+            assert_eq!(client.response().text(), "{}", "{name}");
+        }
+        let seen: Vec<_> = upstream.requests().iter().map(|seen| (seen.connection, seen.text())).collect();
+        let expected = [(0, "first"), (0, "second"), (1, "second")];
+        assert_eq!(seen, expected.map(|(connection, text)| (connection, text.to_owned())));
+    });
+}
+
+#[test]
 fn a_pooled_connection_that_closed_while_idle_is_not_used() {
     on_both_engines(|engine| {
         let upstream = Upstream::answering(|_, peer| {

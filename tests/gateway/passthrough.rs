@@ -274,7 +274,7 @@ fn an_upload_that_its_client_gives_up_is_given_up() {
         });
         let gateway = Gateway::start(engine, &openai_at(&upstream));
         let mut client = Client::connect(gateway.address());
-        client.send("PUT /v1/uploads/u/parts HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nsome");
+        client.send("PUT /v1/uploads/u/parts HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nsome");
         arrived.wait();
         drop(client);
         ended.wait();
