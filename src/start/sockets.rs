@@ -43,7 +43,7 @@ impl Sockets {
                     bound.push(address);
                 }
                 // A machine without IPv6 has localhost once.
-                Err(error) if position > 0 && error.kind() == io::ErrorKind::AddrNotAvailable => {}
+                Err(error) if position > 0 && is_absent(&error) => {}
                 Err(error) => return Err(explain(SocketAddr::new(ip, port), &error, flags)),
             }
         }
@@ -93,6 +93,11 @@ fn listen(address: SocketAddr, is_shared: bool) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
+/// Whether the machine has no such address, or no address of that family.
+fn is_absent(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(libc::EAFNOSUPPORT)
+}
+
 fn explain(address: SocketAddr, error: &io::Error, flags: Flags) -> String {
     let Flags { host: host_flag, port: port_flag } = flags;
     let port = address.port();
@@ -105,5 +110,19 @@ fn explain(address: SocketAddr, error: &io::Error, flags: Flags) -> String {
             format!("port {port} may not be used by this user. Choose one above 1023 with {port_flag}")
         }
         _ => format!("cannot listen on {address}: {error}. Check {host_flag} and {port_flag}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_or_a_family_that_the_machine_lacks_is_absent() {
+        let elsewhere: SocketAddr = ([192, 0, 2, 1], 0).into();
+        assert!(listen(elsewhere, false).is_err_and(|error| is_absent(&error)));
+        let no_family = Socket::new(Domain::from(libc::AF_UNSPEC), Type::STREAM, None);
+        assert!(no_family.is_err_and(|error| is_absent(&error)));
+        assert!(!is_absent(&io::ErrorKind::AddrInUse.into()));
     }
 }
