@@ -48,7 +48,7 @@ pub(super) struct Arguments {
     #[arg(long, global = true, value_enum, default_value_t = Engine::Auto)]
     pub(super) io: Engine,
 
-    /// error, warn, info, debug, trace, or a filter of tracing [env: BIFROST_LOG_LEVEL, LOG_LEVEL]
+    /// off, error, warn, info, debug, trace, or a filter of tracing [env: BIFROST_LOG_LEVEL, LOG_LEVEL]
     /// [default: info]
     #[arg(long, global = true, value_name = "LEVEL")]
     log_level: Option<String>,

@@ -29,6 +29,9 @@ use sockets::{Flags, Sockets};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
+/// What `--log-level` may be, unless it is a filter such as `bifrost=debug,warn`.
+const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
 /// A shard's thread, to be waited for.
 type Join = Box<dyn FnOnce() -> io::Result<()>>;
 
@@ -121,6 +124,12 @@ fn read_config(arguments: &Arguments) -> Result<(Snapshot, Vec<Finding>), Box<dy
 
 fn start_log(arguments: &Arguments) -> Outcome {
     let level = arguments.log_level();
+    let is_level = LOG_LEVELS.iter().any(|known| level.eq_ignore_ascii_case(known));
+    if !is_level && !level.contains(['=', ',']) {
+        // To the filter it would be the name of a module, and silence all others.
+        let levels = LOG_LEVELS.join(", ");
+        return Err(format!("there is no log level `{level}`. Choose one of {levels}").into());
+    }
     let filter =
         EnvFilter::try_new(&level).map_err(|error| format!("the log level `{level}` is none: {error}"))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);

@@ -165,6 +165,23 @@ fn the_log_names_the_engine_and_has_the_level_that_was_asked_for() {
 }
 
 #[test]
+fn a_log_level_that_is_none_is_refused_with_those_that_are() {
+    on_both_engines(|engine| {
+        for setup in [
+            Setup::new(engine).arguments(["--log-level", "loud"]),
+            Setup::new(engine).variable("LOG_LEVEL", "warning"),
+        ] {
+            let ended = setup.run();
+            assert_eq!(ended.code, Some(1), "{ended:?}");
+            assert!(ended.stderr.contains("off, error, warn, info, debug, trace"), "{ended:?}");
+        }
+        for level in ["INFO", "bifrost=info,warn"] {
+            assert!(!Setup::new(engine).arguments(["--log-level", level]).start().stop().stderr.is_empty());
+        }
+    });
+}
+
+#[test]
 fn the_log_is_json_if_that_was_asked_for() {
     on_both_engines(|engine| {
         let upstream = Upstream::json("{}");
