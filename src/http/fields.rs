@@ -134,7 +134,7 @@ impl Fields {
     }
 
     /// Whether a known field stands there more than once.
-    pub(super) fn is_repeated(&self, name: Known) -> bool {
+    pub fn is_repeated(&self, name: Known) -> bool {
         self.repeated & 1 << name as u8 != 0
     }
 

@@ -210,9 +210,9 @@ fn is_passed(name: &[u8], policy: &HeaderPolicy, operation: Operation) -> bool {
 /// Whether `Connection` says more than whether it stays.
 fn names_hops(fields: &Fields) -> bool {
     let plain: [&[u8]; 2] = [b"keep-alive", b"close"];
-    fields
-        .known(Known::Connection)
-        .is_some_and(|value| !plain.iter().any(|known| value.eq_ignore_ascii_case(known)))
+    let is_plain = |value: &[u8]| plain.iter().any(|known| value.eq_ignore_ascii_case(known));
+    let first = fields.known(Known::Connection);
+    first.is_some_and(|value| !is_plain(value)) || fields.is_repeated(Known::Connection)
 }
 
 /// A field that `Connection` names belongs to that connection.
