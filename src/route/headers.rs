@@ -88,6 +88,10 @@ const SUBPROTOCOL_KEY: &str = "openai-insecure-api-key.";
 static SUBPROTOCOL_FIELDS: [(&str, &str); 2] =
     [("openai-organization.", "openai-organization"), ("openai-project.", "openai-project")];
 
+/// Fields by which the gateway has read the body, or will read the answer: no extra changes them.
+static DECIDED: NameMap<(), 3> =
+    NameMap::new([("accept-encoding", ()), ("content-encoding", ()), ("content-type", ())]);
+
 /// Appends the fields of a client's request that the upstream gets, in their order and spelling, and
 /// those that the operator adds.
 pub fn add_request_fields(
@@ -175,11 +179,12 @@ pub fn add_credentials(account: &Account, key: &Key, own: Option<&RequestHead>, 
     }
 }
 
-/// A client may ask for any field that is not bound to a connection, a credential, or denied.
+/// A client may ask for any field that is not bound to a connection, a credential, decided, or denied.
 fn may_be_extra(name: &[u8], policy: &HeaderPolicy) -> bool {
     let is_denied = policy.denied.iter().any(|denied| name.eq_ignore_ascii_case(denied.as_bytes()));
     !name.is_empty()
         && !matches!(RULES.get(name), Some(Rule::Never | Rule::Handshake))
+        && !DECIDED.contains(name)
         && !is_denied
         && without_prefix(name, OWN).is_none()
 }
@@ -271,7 +276,8 @@ mod tests {
         let lines = "Authorization: Bearer x\r\nX-Api-Key: k\r\nCookie: c\r\nOpenAI-Organization: o\r\n\
             OpenAI-Project: p\r\nx-bf-vk: v\r\nForwarded: f\r\nX-Forwarded-For: i\r\nConnection: x-hop, close\r\n\
             X-Hop: 1\r\nTE: trailers\r\nExpect: 100-continue\r\nx-bf-eh-authorization: z\r\n\
-            x-bf-eh-: z\r\nx-bf-eh-x-bf-vk: z\r\nx-extra: client\r\n";
+            x-bf-eh-: z\r\nx-bf-eh-content-type: z\r\nx-bf-eh-content-encoding: z\r\n\
+            x-bf-eh-accept-encoding: z\r\nx-bf-eh-x-bf-vk: z\r\nx-extra: client\r\n";
         assert_eq!(passed(lines, &HeaderPolicy::default(), Operation::Passthrough), "X-Extra: e\r\n");
     }
 

@@ -145,7 +145,7 @@ fn an_extra_header_goes_on_under_its_bare_name() {
 }
 
 #[test]
-fn an_extra_header_cannot_change_the_framing_the_host_or_the_key() {
+fn an_extra_header_cannot_change_the_framing_the_host_the_key_or_a_coding() {
     on_both_engines(|engine| {
         let upstream = Upstream::json("{}");
         let gateway = Gateway::start(engine, &openai_at(&upstream));
@@ -155,6 +155,9 @@ fn an_extra_header_cannot_change_the_framing_the_host_or_the_key() {
             ("x-bf-eh-transfer-encoding", "chunked"),
             ("x-bf-eh-connection", "close"),
             ("x-bf-eh-authorization", "Bearer sk-other"),
+            ("x-bf-eh-content-type", "text/plain"),
+            ("x-bf-eh-content-encoding", "gzip"),
+            ("x-bf-eh-accept-encoding", "gzip"),
             ("x-bf-eh-", "empty"),
         ] {
             let answer = gateway.call(chat_with(&[(name, value)]));
@@ -168,6 +171,9 @@ fn an_extra_header_cannot_change_the_framing_the_host_or_the_key() {
             assert_eq!(seen.text(), chat("gpt-4o"), "{name}");
             assert!(seen.head.values("transfer-encoding").is_empty(), "{name}");
             assert!(!seen.head.values("connection").contains(&"close"), "{name}");
+            assert!(seen.head.values("content-type").is_empty(), "{name}");
+            assert!(seen.head.values("content-encoding").is_empty(), "{name}");
+            assert_eq!(seen.head.value("accept-encoding"), Some("identity"), "{name}");
         }
     });
 }
