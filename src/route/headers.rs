@@ -93,12 +93,13 @@ static DECIDED: NameMap<(), 3> =
     NameMap::new([("accept-encoding", ()), ("content-encoding", ()), ("content-type", ())]);
 
 /// Appends the fields of a client's request that the upstream gets, in their order and spelling, and
-/// those that the operator adds.
+/// those that the operator adds. A direct call proves itself by the caller's own credentials.
 pub fn add_request_fields(
     fields: &Fields,
     policy: &HeaderPolicy,
     account: &Account,
     operation: Operation,
+    is_direct: bool,
     head: &mut Vec<u8>,
 ) {
     let names_hops = names_hops(fields);
@@ -125,7 +126,7 @@ pub fn add_request_fields(
     if operation.is_model_call() {
         push(b"Accept-Encoding", b"identity", head);
     }
-    add_operator_fields(account, head);
+    add_operator_fields(account, is_direct, head);
 }
 
 /// Appends the subprotocols that are no fields in disguise which would be held back.
@@ -146,11 +147,19 @@ fn add_subprotocols(fields: &Fields, policy: &HeaderPolicy, head: &mut Vec<u8>) 
     }
 }
 
-/// Appends the fields that the operator adds to every request of an account.
-pub fn add_operator_fields(account: &Account, head: &mut Vec<u8>) {
+/// Appends the fields that the operator adds to every request of an account, to a direct one without
+/// those that prove who calls.
+pub fn add_operator_fields(account: &Account, is_direct: bool, head: &mut Vec<u8>) {
     for (name, value) in &account.extra_headers {
-        push(name.as_bytes(), value.as_bytes(), head);
+        if !(is_direct && CREDENTIALS.contains(name.as_bytes())) {
+            push(name.as_bytes(), value.as_bytes(), head);
+        }
     }
+}
+
+/// Whether the caller proves who it is.
+pub fn has_credentials(fields: &Fields) -> bool {
+    fields.iter().any(|(name, value)| CREDENTIALS.contains(name) && !value.is_empty())
 }
 
 /// Appends the fields of an upstream's response that the client gets, in their order and spelling.
@@ -258,7 +267,7 @@ mod tests {
         let mut head = RequestHead::default();
         assert_eq!(head.take(&mut request), Ok(true));
         let mut out = Vec::new();
-        add_request_fields(&head.fields, policy, &account, operation, &mut out);
+        add_request_fields(&head.fields, policy, &account, operation, false, &mut out);
         String::from_utf8(out).unwrap()
     }
 

@@ -11,6 +11,7 @@ mod router;
 pub use cors::Cors;
 pub use headers::{
     HeaderPolicy, add_credentials, add_operator_fields, add_request_fields, add_response_fields,
+    has_credentials,
 };
 pub use ingress::{
     Ingress, Mount, Operation, Place, Surface, locate, path_segment, percent_decoded, template,

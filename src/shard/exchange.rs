@@ -25,7 +25,7 @@ use crate::{
     },
     http::{Framing, Known, RequestHead},
     ir::ApiError,
-    route::{Choice, Ingress, Operation, Place, check_tunnel, locate, no_key, pick},
+    route::{Choice, Ingress, Operation, Place, check_tunnel, has_credentials, locate, no_key, pick},
 };
 
 /// Serves one request; true where the client's connection may serve another.
@@ -254,6 +254,11 @@ fn plan<'s, N: Net>(
     let alias = model.and_then(|model| key.alias(model));
     let is_direct = snapshot.allows_direct_keys
         && head.fields.own("x-bf-direct-key").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    if is_direct && !has_credentials(&head.fields) {
+        let message = "x-bf-direct-key asks for a call with the caller's own key, and there is none. \
+            Send it as Authorization, or leave x-bf-direct-key out.";
+        return Err(ApiError::client(401, "missing_credentials", message));
+    }
     Ok(Target {
         snapshot,
         account,

@@ -79,7 +79,7 @@ async fn ask<N: Net>(shard: &ShardState<N>, snapshot: &Snapshot, account: &Accou
     let mut head =
         format!("GET {prefix}/models HTTP/1.1\r\nHost: {}\r\n", key.endpoint.authority).into_bytes();
     route::add_credentials(account, key, None, &mut head);
-    route::add_operator_fields(account, &mut head);
+    route::add_operator_fields(account, false, &mut head);
     head.extend_from_slice(b"Accept: application/json\r\nAccept-Encoding: identity\r\n\r\n");
     let outgoing = Outgoing { head, payload: Payload::none(), is_head: false, may_switch: false };
     let timer = Timer::new(shard.net.clone());

@@ -133,7 +133,7 @@ impl Target<'_> {
         out.extend_from_slice(b"\r\n");
         route::add_credentials(self.account, self.key, self.is_direct.then_some(head), &mut out);
         let (policy, operation) = (&self.snapshot.headers, ingress.operation);
-        route::add_request_fields(&head.fields, policy, self.account, operation, &mut out);
+        route::add_request_fields(&head.fields, policy, self.account, operation, self.is_direct, &mut out);
         match framing {
             Framing::Length(length) => length_line(length, &mut out),
             Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),

@@ -202,6 +202,29 @@ fn the_callers_own_key_is_sent_only_if_both_sides_want_it() {
 }
 
 #[test]
+fn a_direct_call_carries_no_credential_of_the_operator() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::json("{}");
+        let mut config = openai_at(&upstream);
+        config["client"] = json!({ "allow_direct_keys": true });
+        config["providers"]["openai"]["network_config"]["extra_headers"] = json!({ "Authorization": "Bearer sk-operator", "X-Api-Key": "sk-operator", "X-From": "operator" });
+        let gateway = Gateway::start(engine, &config);
+        let direct = ("x-bf-direct-key", "true");
+        let own = ("Authorization", "Bearer sk-of-the-caller");
+        let body = chat("m");
+        assert_eq!(gateway.call(request("POST", CHAT, &[own, direct], body.as_bytes())).status(), 200);
+        let seen = upstream.only_request();
+        assert_eq!(seen.head.values("authorization"), ["Bearer sk-of-the-caller"]);
+        assert!(seen.head.values("x-api-key").is_empty());
+        assert_eq!(seen.head.value("x-from"), Some("operator"));
+
+        gateway.call(request("POST", CHAT, &[direct], body.as_bytes())).error(401);
+        gateway.call(request("POST", CHAT, &[("Authorization", ""), direct], body.as_bytes())).error(401);
+        assert!(upstream.requests().is_empty());
+    });
+}
+
+#[test]
 fn stored_objects_always_use_the_key_that_is_marked_for_them() {
     on_both_engines(|engine| {
         let upstream = Upstream::json("{}");
