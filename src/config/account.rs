@@ -13,23 +13,25 @@ use super::{
 };
 use crate::provider::{self, Account, BASE_PROVIDER_TYPES, Endpoint, Key, Provider, Secret};
 
-/// The accounts in the order of the file, those with mistakes left out; without any provider in the
-/// file those of the environment.
-pub(super) fn read_all(file: &Section<'_>, empty_list: EmptyList) -> Vec<Account> {
+/// The accounts in the order of the file, those with mistakes left out, and the names of those that are
+/// left out with a warning; without any provider in the file those of the environment.
+pub(super) fn read_all(file: &Section<'_>, empty_list: EmptyList) -> (Vec<Account>, Vec<String>) {
     if file.is_empty() {
-        return fall_back(file.whole());
+        return (fall_back(file.whole()), Vec::new());
     }
-    let mut accounts = Vec::new();
+    let (mut accounts, mut left_out) = (Vec::new(), Vec::new());
     let mut names = Vec::new();
     for (name, field) in file.entries() {
         let name = name.trim().to_lowercase();
         check_name(&name, &names, &field);
-        if !is_left_out(&name, &field) {
+        if is_unspoken(&name, &field) || has_no_key(&name, &field) {
+            left_out.push(name.clone());
+        } else {
             accounts.extend(field.inside(|file| read(&name, file, empty_list)));
         }
         names.push(name);
     }
-    accounts
+    (accounts, left_out)
 }
 
 /// An account of each built-in provider whose key is in the environment.
@@ -101,19 +103,44 @@ fn check_name(name: &str, earlier: &[String], field: &Field<'_>) {
     }
 }
 
-/// Whether it is a provider whose language is not spoken, and nothing says to speak another to it.
-fn is_left_out(name: &str, field: &Field<'_>) -> bool {
-    let is_unspoken = provider::find(name).is_some_and(|provider| !provider.is_spoken());
+/// Whether its language, or the one that the file says it speaks, is not spoken yet.
+fn is_unspoken(name: &str, field: &Field<'_>) -> bool {
     let base = field.section().section("custom_provider_config").field("base_provider_type");
-    let is_left_out = is_unspoken && base.is_blank();
-    if is_left_out {
+    let is_unspoken = if base.is_blank() {
+        provider::find(name).is_some_and(|provider| !provider.is_spoken())
+    } else {
+        let kind = base.text().unwrap_or_default().to_lowercase();
+        provider::find(&kind).is_some() && !BASE_PROVIDER_TYPES.contains(&kind.as_str())
+    };
+    if is_unspoken {
         field.warning(
             "this version does not speak this provider's language yet, so the provider is left out",
             "Remove it, or, where it has an OpenAI-compatible address, write that as network_config.base_url \
-             and name its language as custom_provider_config.base_provider_type",
+             and openai as custom_provider_config.base_provider_type",
         );
     }
-    is_left_out
+    is_unspoken
+}
+
+/// Whether it needs a key and has none, neither in the file nor in the environment.
+fn has_no_key(name: &str, field: &Field<'_>) -> bool {
+    let file = field.section();
+    let built_in = provider::find(name);
+    let is_known = built_in.is_some() || !file.section("custom_provider_config").is_empty();
+    let is_keyless = file.section("custom_provider_config").field("is_key_less").is_true()
+        || built_in.is_some_and(Provider::is_keyless);
+    let has_keys = file.field("keys").has_items();
+    let in_environment = || built_in.and_then(|provider| key_in_environment(provider, field.reading));
+    let has_no_key = is_known && !is_keyless && !has_keys && in_environment().is_none();
+    if has_no_key {
+        let variables = built_in.map(Provider::key_variables).unwrap_or_default();
+        let or_variable = variables.first().map(|name| format!(", or set {name}")).unwrap_or_default();
+        field.warning(
+            "this provider has no key, so it is left out",
+            format!("List one under keys with value and weight{or_variable}"),
+        );
+    }
+    has_no_key
 }
 
 struct Custom {
@@ -181,23 +208,12 @@ fn unlisted_key(
     built_in: Option<&'static dyn Provider>,
     surroundings: &Surroundings<'_>,
 ) -> Option<Key> {
-    let variables = built_in.map(Provider::key_variables).unwrap_or_default();
-    let found = built_in
-        .filter(|_| !field.is_present())
-        .and_then(|provider| key_in_environment(provider, field.reading));
-    let secret = match found {
-        _ if surroundings.is_keyless => Secret::new(""),
-        Some((variable, secret)) => {
-            field
-                .warning(format!("no key is listed, so the one in {variable} is used"), "List it to be sure");
-            secret
-        }
-        None => {
-            let or_variable = variables.first().map(|name| format!(", or leave keys out and set {name}"));
-            let remedy = format!("List one with value and weight{}", or_variable.unwrap_or_default());
-            field.mistake("this provider has no key", remedy);
-            return None;
-        }
+    let secret = if surroundings.is_keyless {
+        Secret::new("")
+    } else {
+        let (variable, secret) = key_in_environment(built_in?, field.reading)?;
+        field.warning(format!("no key is listed, so the one in {variable} is used"), "List it to be sure");
+        secret
     };
     Some(key::plain(surroundings.account, secret, surroundings.endpoint.clone()?))
 }
@@ -250,6 +266,7 @@ mod tests {
         check,
         fixture::{accepted, mistaken_paths, mistakes_of, provider},
     };
+    use crate::route::Mount;
 
     #[test]
     fn names_are_the_same_in_upper_and_lower_case() {
@@ -297,7 +314,7 @@ mod tests {
             ),
             (
                 "my-host",
-                r#""custom_provider_config": {"base_provider_type": "bedrock"}, "network_config": {"base_url": "http://h"}"#,
+                r#""custom_provider_config": {"base_provider_type": "brock"}, "network_config": {"base_url": "http://h"}"#,
                 vec!["custom_provider_config.base_provider_type"],
             ),
             (
@@ -341,17 +358,29 @@ mod tests {
         );
         assert_eq!(snapshot.routes.accounts().len(), 1);
         assert!(warnings.len() == 1 && warnings[0].starts_with("providers.azure: "), "{warnings:?}");
+        let (snapshot, warnings) = provider(
+            "my-host",
+            r#"{"keys": [{"value": "a"}], "network_config": {"base_url": "http://h"},
+                "custom_provider_config": {"base_provider_type": "Anthropic"}}"#,
+        );
+        assert!(snapshot.routes.accounts().is_empty());
+        assert!(warnings.len() == 1 && warnings[0].starts_with("providers.my-host: "), "{warnings:?}");
     }
 
     #[test]
-    fn a_provider_needs_a_key_of_its_own_or_in_the_environment() {
-        assert_eq!(mistakes_of("openai", r#"{"keys": []}"#), ["keys"]);
+    fn a_provider_without_a_key_takes_the_one_in_the_environment_or_is_left_out() {
         let (snapshot, warnings) =
             provider("openai", r#"{"network_config": {"default_request_timeout_in_seconds": 60}}"#);
         assert_eq!(snapshot.routes.accounts()[0].keys[0].secret.reveal(), "sk-very-secret-OPENAI_API_KEY");
         assert!(warnings[0].contains("OPENAI_API_KEY"), "{warnings:?}");
-        let alone = check(r#"{"providers": {"openai": {}}}"#, &|_| None);
-        assert!(alone.is_err_and(|rejected| rejected.to_string().contains("set OPENAI_API_KEY")));
+        for text in ["{}", r#"{"keys": []}"#, r#"{"keys": null}"#] {
+            let alone = check(&format!(r#"{{"providers": {{"openai": {text}}}}}"#), &|_| None);
+            let (snapshot, warnings) = alone.unwrap_or_else(|rejected| panic!("{rejected}"));
+            assert!(snapshot.routes.accounts().is_empty());
+            assert!(warnings[0].remedy.contains("set OPENAI_API_KEY"), "{warnings:?}");
+            let error = snapshot.routes.find(Mount::V1, "openai/gpt-4o").unwrap_err();
+            assert!(error.status == 404 && error.message.contains("left out"), "{error:?}");
+        }
     }
 
     #[test]

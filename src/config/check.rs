@@ -47,8 +47,8 @@ fn unreadable(mistake: document::Mistake) -> Rejected {
 
 fn snapshot(file: &Section<'_>) -> Snapshot {
     let empty_list = empty_list(&file.field("version"));
-    let accounts = account::read_all(&file.section("providers"), empty_list);
-    let mut snapshot = Snapshot::new(Routes::new(accounts, None));
+    let (accounts, left_out) = account::read_all(&file.section("providers"), empty_list);
+    let mut snapshot = Snapshot::new(Routes::new(accounts, None).leave_out(left_out));
     file.inside("client", |client| read_client(client, &mut snapshot));
     refuse_what_protects(file);
     FILE.read(file);
@@ -72,7 +72,7 @@ fn read_client(file: &Section<'_>, snapshot: &mut Snapshot) {
         allowed: header_names(&filter.field("allowlist")),
         denied: header_names(&filter.field("denylist")),
     });
-    let megabytes = file.field("max_request_body_size_mb").whole_number(limits::REQUEST_BODY_MEGABYTES);
+    let megabytes = file.field("max_request_body_size_mb").limit(limits::REQUEST_BODY_MEGABYTES);
     let bytes = megabytes.and_then(|megabytes| usize::try_from(megabytes * 1024 * 1024).ok());
     snapshot.request_body_bytes_max = bytes.unwrap_or(snapshot.request_body_bytes_max);
     snapshot.allows_direct_keys = file.field("allow_direct_keys").boolean().unwrap_or_default();
@@ -205,6 +205,26 @@ mod tests {
     }
 
     #[test]
+    fn a_file_with_everything_in_it_is_accepted() {
+        let (snapshot, warnings) = accepted(include_str!("everything.json"));
+        let accounts = snapshot.routes.accounts().iter();
+        let names: Vec<_> = accounts.map(|account| (account.name.as_str(), account.keys.len())).collect();
+        assert_eq!(names, [("openai", 2), ("ollama", 1), ("lab", 1)]);
+        let left_out = ["azure", "vertex", "bedrock", "replicate", "claude-at-home", "empty"];
+        for name in left_out {
+            let path = format!("providers.{name}");
+            assert!(warnings.iter().any(|warning| warning.starts_with(&path)), "{name}: {warnings:?}");
+        }
+        let idle = warnings.last().unwrap();
+        assert_eq!(warnings.len(), left_out.len() + 1, "{warnings:?}");
+        for path in
+            ["client.compat", "governance.teams", "governance.customers", "mcp", "websocket", "plugins"]
+        {
+            assert!(idle.contains(path), "{path}: {idle}");
+        }
+    }
+
+    #[test]
     fn all_mistakes_are_told_at_once() {
         let paths = mistaken_paths(
             r#"{
@@ -217,7 +237,7 @@ mod tests {
                 "nobody": {"keys": [{"value": 7}]},
                 "OpenAI": {"keys": [{"value": "a", "enabled": 1}]}
               },
-              "client": {"allowed_headers": ["X-Fine", "X Bad"], "max_request_body_size_mb": 0},
+              "client": {"allowed_headers": ["X-Fine", "X Bad"], "max_request_body_size_mb": -1},
               "mcp": []
             }"#,
         );

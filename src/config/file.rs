@@ -92,22 +92,17 @@ pub(super) const CLIENT: Shape = Shape {
 
 pub(super) const GOVERNANCE: Shape = Shape {
     settled: &[],
-    protecting: &[
-        "budgets",
-        "customers",
-        "model_configs",
-        "providers",
-        "rate_limits",
-        "teams",
-        "virtual_keys",
-    ],
+    protecting: &["budgets", "model_configs", "providers", "rate_limits", "virtual_keys"],
+    // Customers and teams own virtual keys and nothing else.
     idle: &[
         ("business_units", List),
         ("complexity_analyzer_config", Object),
+        ("customers", List),
         ("pricing_overrides", List),
         ("projects", List),
         ("roles", List),
         ("routing_rules", List),
+        ("teams", List),
     ],
 };
 

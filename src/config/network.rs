@@ -37,7 +37,7 @@ pub(super) struct Network {
 }
 
 pub(super) fn read(file: &Section<'_>) -> Network {
-    let seconds = |name, bounds| file.field(name).whole_number(bounds).map(Duration::from_secs);
+    let seconds = |name, bounds| file.field(name).limit(bounds).map(Duration::from_secs);
     let request_time_max = seconds("default_request_timeout_in_seconds", limits::REQUEST_TIME_SECONDS);
     let stream_idle_max = seconds("stream_idle_timeout_in_seconds", limits::STREAM_IDLE_SECONDS);
     let network = Network {
@@ -82,9 +82,9 @@ pub(super) fn is_header_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(is_allowed)
 }
 
-/// PEM of authorities; none after a mistake.
+/// PEM of authorities; none where nothing is written, and after a mistake.
 pub(super) fn read_certificates(field: &Field<'_>) -> Option<String> {
-    let pem = field.secret()?;
+    let pem = field.secret().filter(|pem| !pem.is_empty())?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
     if certificates.is_ok_and(|certificates| !certificates.is_empty()) {
         return Some(pem);
@@ -162,12 +162,15 @@ mod tests {
         let account = &snapshot.routes.accounts()[0];
         assert_eq!((account.request_time_max.as_secs(), account.stream_idle_max.as_secs()), (30, 60));
         for (name, allowed, refused) in [
-            ("default_request_timeout_in_seconds", [1, 86_400], ["0", "86401", "-1", "1.5", "\"30\""]),
-            ("stream_idle_timeout_in_seconds", [5, 3600], ["4", "3601", "0", "true", "[]"]),
+            ("default_request_timeout_in_seconds", [1, 86_400], ["86401", "-1", "1.5", "\"30\"", "[]"]),
+            ("stream_idle_timeout_in_seconds", [5, 3600], ["4", "3601", "-1", "true", "[]"]),
         ] {
             for seconds in allowed {
                 provider("openai", &with(&format!(r#""{name}": {seconds}"#)));
             }
+            let (snapshot, _) = provider("openai", &with(&format!(r#""{name}": 0"#)));
+            let account = &snapshot.routes.accounts()[0];
+            assert_eq!((account.request_time_max.as_secs(), account.stream_idle_max.as_secs()), (30, 60));
             for seconds in refused {
                 let paths = mistakes_of("openai", &with(&format!(r#""{name}": {seconds}"#)));
                 assert_eq!(paths, [format!("network_config.{name}")], "{seconds}");
@@ -182,7 +185,8 @@ mod tests {
             provider("openai", &with(&format!(r#""ca_cert_pem": "{pem}", "insecure_skip_verify": true"#)));
         let Some(tls) = &snapshot.routes.accounts()[0].keys[0].endpoint.tls else { panic!("no TLS") };
         assert!(tls.is_unverified && tls.ca_cert_pem.as_ref().is_some_and(|pem| pem.contains("MIIB")));
-        for pem in ["", "MIIB", r"-----BEGIN CERTIFICATE-----\nMIIB", "env.BLANK", "/etc/ssl/ca.pem"] {
+        provider("openai", &with(r#""ca_cert_pem": """#));
+        for pem in ["MIIB", r"-----BEGIN CERTIFICATE-----\nMIIB", "env.BLANK", "/etc/ssl/ca.pem"] {
             let paths = mistakes_of("openai", &with(&format!(r#""ca_cert_pem": "{pem}""#)));
             assert_eq!(paths, ["network_config.ca_cert_pem"], "{pem}");
         }

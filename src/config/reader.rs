@@ -81,6 +81,16 @@ impl<'a> Field<'a> {
         self.value.is_none_or(|value| value.as_str().is_some_and(|text| text.trim().is_empty()))
     }
 
+    /// Whether it is `true`, without a word about what else it may be.
+    pub(super) fn is_true(&self) -> bool {
+        self.value == Some(&Value::Bool(true))
+    }
+
+    /// Whether it is anything but an empty list.
+    pub(super) fn has_items(&self) -> bool {
+        self.value.is_some_and(|value| value.as_array().is_none_or(|items| !items.is_empty()))
+    }
+
     pub(super) fn is_object(&self) -> bool {
         self.value.is_some_and(Value::is_object)
     }
@@ -100,6 +110,11 @@ impl<'a> Field<'a> {
     pub(super) fn whole_number(&self, bounds: RangeInclusive<u64>) -> Option<u64> {
         let expected = format!("a whole number from {} to {}", bounds.start(), bounds.end());
         self.read(&expected, |value| value.as_u64().filter(|number| bounds.contains(number)))
+    }
+
+    /// A whole number within bounds; 0 leaves the default, as absence does.
+    pub(super) fn limit(&self, bounds: RangeInclusive<u64>) -> Option<u64> {
+        if self.value.and_then(Value::as_f64) == Some(0.0) { None } else { self.whole_number(bounds) }
     }
 
     pub(super) fn number_from_zero(&self) -> Option<f64> {

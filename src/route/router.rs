@@ -14,6 +14,8 @@ const MODEL_BYTES_MAX: usize = 512;
 pub struct Routes {
     /// In the order of the file.
     accounts: Vec<Account>,
+    /// Names of those that the file has and that cannot be used.
+    left_out: Vec<String>,
     /// Position of the account that serves a bare model under `/openai`.
     openai_default: Option<usize>,
     /// Position of the account that serves a bare model under `/v1`.
@@ -28,7 +30,14 @@ impl Routes {
         let fixed = default.and_then(position);
         let openai = position("openai");
         let first = (!accounts.is_empty()).then_some(0);
-        Self { openai_default: fixed.or(openai), v1_default: fixed.or(openai).or(first), accounts }
+        let (openai_default, v1_default) = (fixed.or(openai), fixed.or(openai).or(first));
+        Self { openai_default, v1_default, accounts, left_out: Vec::new() }
+    }
+
+    /// With the names of accounts that were left out: whoever asks for one is told so.
+    pub fn leave_out(mut self, names: Vec<String>) -> Self {
+        self.left_out = names;
+        self
     }
 
     /// In the order of the file.
@@ -48,6 +57,14 @@ impl Routes {
             if let Some(account) = self.account(prefix) {
                 check_model(rest)?;
                 return Ok((account, rest));
+            }
+            if self.left_out.iter().any(|name| name == prefix) {
+                let message = format!(
+                    "The model `{model}` belongs to the provider `{prefix}`, which was left out at the start: \
+                     it has no key{}, or its language is not spoken yet. `bifrost check` tells which.",
+                    variable_hint(prefix)
+                );
+                return Err(not_found(message));
             }
             if provider::find(prefix).is_some() && !self.accounts.is_empty() {
                 let message = format!(
