@@ -82,6 +82,7 @@ fn read(name: &str, file: &Section<'_>, empty_list: EmptyList) -> Option<Account
         extra_headers: network.extra_headers,
         request_time_max: network.request_time_max,
         stream_idle_max: network.stream_idle_max,
+        allowed_requests: custom.allowed_requests,
         signals_end: custom.signals_end,
     })
 }
@@ -147,6 +148,7 @@ struct Custom {
     /// How it is spoken to; none after a mistake.
     provider: Option<&'static dyn Provider>,
     is_keyless: bool,
+    allowed_requests: Option<Vec<String>>,
     signals_end: bool,
 }
 
@@ -171,13 +173,16 @@ fn read_custom(file: &Section<'_>, built_in: Option<&'static dyn Provider>, acco
         );
     }
     let allowed_requests = file.field("allowed_requests");
-    if allowed_requests.is_present() {
-        allowed_requests.refuse();
-    }
+    let allowed_requests = allowed_requests.is_present().then(|| {
+        let section = allowed_requests.section();
+        let allowed = section.entries().filter(|(_, field)| field.boolean() == Some(true));
+        allowed.map(|(name, _)| name.to_owned()).collect()
+    });
     CUSTOM_PROVIDER.read(file);
     Custom {
         provider,
         is_keyless: file.field("is_key_less").boolean().unwrap_or_default(),
+        allowed_requests,
         signals_end: !file.field("does_not_send_done_marker").boolean().unwrap_or_default(),
     }
 }
@@ -256,6 +261,7 @@ fn with_defaults(
         extra_headers: Vec::new(),
         request_time_max: limits::REQUEST_TIME_MAX,
         stream_idle_max: limits::STREAM_IDLE_MAX,
+        allowed_requests: None,
         signals_end: true,
     }
 }
@@ -324,8 +330,13 @@ mod tests {
             ),
             (
                 "openai",
-                r#""custom_provider_config": {"base_provider_type": "openai", "allowed_requests": {}}"#,
+                r#""custom_provider_config": {"base_provider_type": "openai", "allowed_requests": []}"#,
                 vec!["custom_provider_config.allowed_requests"],
+            ),
+            (
+                "openai",
+                r#""custom_provider_config": {"base_provider_type": "openai", "allowed_requests": {"embedding": 1}}"#,
+                vec!["custom_provider_config.allowed_requests.embedding"],
             ),
         ] {
             assert_eq!(

@@ -23,6 +23,8 @@ pub struct Account {
     pub request_time_max: Duration,
     /// Silence between two reads of a stream.
     pub stream_idle_max: Duration,
+    /// What it may be asked for, by the names of `allowed_requests`; none allows everything.
+    pub allowed_requests: Option<Vec<String>>,
     /// Whether its streams end in a signal of the dialect (`[DONE]`), so that one without is cut short.
     pub signals_end: bool,
 }
@@ -89,6 +91,13 @@ pub struct Tls {
     pub ca_cert_pem: Option<String>,
     /// Whether the certificate is not verified.
     pub is_unverified: bool,
+}
+
+impl Account {
+    /// Whether it may be asked for something, by its name in `allowed_requests`.
+    pub fn allows_request(&self, kind: &str) -> bool {
+        self.allowed_requests.as_ref().is_none_or(|allowed| allowed.iter().any(|name| name == kind))
+    }
 }
 
 impl Key {

@@ -261,6 +261,7 @@ mod tests {
             extra_headers: vec![("X-Extra".to_owned(), "e".to_owned())],
             request_time_max: Duration::from_secs(30),
             stream_idle_max: Duration::from_secs(60),
+            allowed_requests: None,
             signals_end: true,
         };
         let mut request = format!("GET / HTTP/1.1\r\nHost: h\r\n{lines}\r\n").into_bytes();

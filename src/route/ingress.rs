@@ -68,8 +68,12 @@ pub enum Operation {
     Transcription,
     /// `/audio/translations`
     Translation,
-    /// `/images/…`
+    /// `/images/generations`
     Image,
+    /// `/images/edits`
+    ImageEdit,
+    /// `/images/variations`
+    ImageVariation,
     /// `/videos`
     Video,
     /// `/moderations`
@@ -116,6 +120,9 @@ impl Operation {
             (Self::Translation, _) => "translation",
             (Self::Image, false) => "image_generation",
             (Self::Image, true) => "image_generation_stream",
+            (Self::ImageEdit, false) => "image_edit",
+            (Self::ImageEdit, true) => "image_edit_stream",
+            (Self::ImageVariation, _) => "image_variation",
             (Self::Video, _) => "video_generation",
             (Self::Moderation, _) => "moderation",
             (Self::Rerank, _) => "rerank",
@@ -123,6 +130,17 @@ impl Operation {
             (Self::ModelDetails, _) => "model_details",
             (Self::WebSocket, _) => "websocket",
             (Self::Passthrough, _) => "passthrough",
+        }
+    }
+
+    /// Its name in `allowed_requests`, which has no others.
+    pub fn request_type(self, is_streamed: bool) -> &'static str {
+        match self {
+            Self::Translation => Self::Transcription.label(false),
+            Self::ModelDetails => LIST_MODELS,
+            Self::WebSocket => "realtime",
+            Self::Moderation | Self::OtherModelCall | Self::Passthrough => Self::Passthrough.label(false),
+            _ => self.label(is_streamed),
         }
     }
 
@@ -144,14 +162,17 @@ static MODEL_CALLS: [(&str, Operation); 17] = [
     ("/audio/transcriptions", Operation::Transcription),
     ("/audio/translations", Operation::Translation),
     ("/images/generations", Operation::Image),
-    ("/images/edits", Operation::Image),
-    ("/images/variations", Operation::Image),
+    ("/images/edits", Operation::ImageEdit),
+    ("/images/variations", Operation::ImageVariation),
     ("/videos", Operation::Video),
     ("/moderations", Operation::Moderation),
     ("/rerank", Operation::Rerank),
     ("/ocr", Operation::OtherModelCall),
     ("/decisions", Operation::OtherModelCall),
 ];
+
+/// What `allowed_requests` calls asking for models.
+pub const LIST_MODELS: &str = "list_models";
 
 /// What stands before a model's name in a path.
 const MODEL_PATH: &str = "/models/";

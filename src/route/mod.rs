@@ -14,7 +14,7 @@ pub use headers::{
     has_credentials,
 };
 pub use ingress::{
-    Ingress, Mount, Operation, Place, Surface, locate, path_segment, percent_decoded, template,
+    Ingress, LIST_MODELS, Mount, Operation, Place, Surface, locate, path_segment, percent_decoded, template,
 };
 pub use keys::{Choice, pick};
 pub use query::{query_with_model, query_without_credentials};

@@ -189,6 +189,7 @@ mod tests {
             extra_headers: Vec::new(),
             request_time_max: Duration::from_secs(30),
             stream_idle_max: Duration::from_secs(60),
+            allowed_requests: None,
             signals_end: true,
         };
         Routes::new(names.iter().map(account).collect(), default)

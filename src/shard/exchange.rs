@@ -227,6 +227,15 @@ fn plan<'s, N: Net>(
         }
         None => (snapshot.routes.default(ingress.mount)?, None),
     };
+    let request_type = ingress.operation.request_type(outline.is_streamed);
+    if !account.allows_request(request_type) {
+        let name = &account.name;
+        let message = format!(
+            "The provider `{name}` may not be asked for {request_type}. Allow it in \
+             providers.{name}.custom_provider_config.allowed_requests in config.json."
+        );
+        return Err(ApiError::client(403, "request_not_allowed", message));
+    }
     let is_tunnel = ingress.operation == Operation::WebSocket;
     if is_tunnel {
         check_tunnel(account)?;

@@ -40,7 +40,9 @@ struct Known {
 
 /// The merged list, in OpenAI's shape. A provider that does not answer is left out.
 pub(super) async fn merged<N: Net>(shard: &ShardState<N>, snapshot: &Snapshot) -> String {
-    let lists = snapshot.routes.accounts().iter().map(|account| list(shard, snapshot, account));
+    let accounts = snapshot.routes.accounts().iter();
+    let accounts = accounts.filter(|account| account.allows_request(route::LIST_MODELS));
+    let lists = accounts.map(|account| list(shard, snapshot, account));
     let models: Vec<Value> =
         together(lists).await.into_iter().flat_map(|list| list.iter().cloned().collect::<Vec<_>>()).collect();
     json!({"object": "list", "data": models}).to_string()

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::harness::{
     CHAT, Gateway, Upstream, chat, custom_provider_at, get, json_reply, on_both_engines, openai_at, post,
-    provider_at, request,
+    provider_at, request, streamed_chat,
 };
 
 #[test]
@@ -98,6 +98,33 @@ fn a_model_that_no_key_allows_is_not_found_and_the_message_says_where_to_add_it(
         assert_eq!(error["code"], "model_not_found");
         let message = error["message"].as_str().unwrap();
         assert!(message.contains("o3") && message.contains("models"), "{message}");
+        assert!(upstream.requests().is_empty());
+    });
+}
+
+#[test]
+fn a_provider_is_asked_only_for_what_the_operator_allows() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::json(r#"{"data":[{"id":"m"}]}"#);
+        let mut provider = custom_provider_at(&upstream.base_url());
+        provider["custom_provider_config"]["allowed_requests"] =
+            json!({ "chat_completion": true, "image_generation": true, "embedding": false });
+        let gateway = Gateway::start(engine, &json!({ "providers": { "own": provider } }));
+        for path in [CHAT, "/v1/images/generations"] {
+            assert_eq!(gateway.call(post(path, &chat("own/m"))).status(), 200, "{path}");
+        }
+        upstream.requests();
+        for call in [
+            post("/v1/embeddings", &chat("own/m")),
+            post("/v1/chat/completions", &streamed_chat("own/m")),
+            post("/v1/images/edits", &chat("own/m")),
+            post("/v1/images/edit%73", &chat("own/m")),
+            get("/v1/files"),
+            get("/v1/models/own%2Fm"),
+        ] {
+            gateway.call(call).error(403);
+        }
+        assert_eq!(gateway.call(get("/v1/models")).json()["data"], json!([]));
         assert!(upstream.requests().is_empty());
     });
 }
