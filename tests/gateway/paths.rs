@@ -142,6 +142,7 @@ fn a_model_that_is_named_twice_or_by_an_escaped_key_is_refused() {
         for body in [
             r#"{"model":"gpt-4o","messages":[],"model":"o3"}"#,
             r#"{"model":"gpt-4o","messages":[],"mod\u0065l":"o3"}"#,
+            r#"{"model":null,"messages":[],"model":"o3"}"#,
             r#"{"model":"gpt-4o","stream":false,"messages":[],"stream":true}"#,
             r#"{"mod\u0065l":"gpt-4o","messages":[]}"#,
         ] {

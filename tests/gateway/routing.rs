@@ -130,6 +130,19 @@ fn a_provider_is_asked_only_for_what_the_operator_allows() {
 }
 
 #[test]
+fn a_model_of_null_is_as_good_as_none_where_none_is_needed() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::json("{}");
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        for path in ["/v1/images/generations", "/v1/moderations", "/openai/v1/responses"] {
+            let body = r#"{ "model" : null, "input": "x" }"#;
+            assert_eq!(gateway.call(post(path, body)).status(), 200, "{path}");
+            assert_eq!(upstream.only_request().text(), body);
+        }
+    });
+}
+
+#[test]
 fn a_keyless_provider_is_sent_no_credential() {
     on_both_engines(|engine| {
         let upstream = Upstream::json("{}");

@@ -99,7 +99,7 @@ impl<'a> Scanner<'a> {
 
     fn top_level(&mut self) -> Result<Outline<'a>, ScanError> {
         let mut outline = Outline::default();
-        let mut has_stream = false;
+        let (mut has_model, mut has_stream) = (false, false);
         self.at += 1;
         self.skip_space();
         if self.peek() == Some(b'}') {
@@ -117,15 +117,19 @@ impl<'a> Scanner<'a> {
             let value = start..self.at;
             match key {
                 Some(MODEL) => {
-                    if outline.model.is_some() {
+                    if has_model {
                         return Err(ScanError::Ambiguous(MODEL));
                     }
-                    if kind != Some(b'"') {
-                        return Err(ScanError::WrongType(MODEL));
+                    has_model = true;
+                    match kind {
+                        Some(b'"') => {
+                            outline.model = Some(self.text(value.start + 1..value.end - 1)?);
+                            outline.model_at = value;
+                            outline.is_quoted = true;
+                        }
+                        Some(b'n') => {}
+                        _ => return Err(ScanError::WrongType(MODEL)),
                     }
-                    outline.model = Some(self.text(value.start + 1..value.end - 1)?);
-                    outline.model_at = value;
-                    outline.is_quoted = true;
                 }
                 Some(STREAM) => {
                     if has_stream {
@@ -404,9 +408,16 @@ mod tests {
     #[test]
     fn two_readers_cannot_disagree_about_a_routing_key() {
         assert_eq!(scan(br#"{"model":"a","model":"b"}"#), Err(ScanError::Ambiguous("model")));
+        assert_eq!(scan(br#"{"model":null,"model":"b"}"#), Err(ScanError::Ambiguous("model")));
+        assert_eq!(scan(br#"{"model":"a","model":null}"#), Err(ScanError::Ambiguous("model")));
         assert_eq!(scan(br#"{"mod\u0065l":"a"}"#), Err(ScanError::Ambiguous("model")));
         assert_eq!(scan(br#"{"stream":true,"stream":false}"#), Err(ScanError::Ambiguous("stream")));
         assert!(scan(br#"{"\u0061":1,"x":1,"x":2}"#).is_ok());
+    }
+
+    #[test]
+    fn a_model_of_null_is_none() {
+        assert_eq!(scan(br#"{"model":null,"input":"x"}"#), Ok(Outline::default()));
     }
 
     #[test]
