@@ -248,6 +248,26 @@ fn stored_objects_always_use_the_key_that_is_marked_for_them() {
 }
 
 #[test]
+fn a_call_is_bound_to_one_key_only_by_an_object_that_it_names() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::json("{}");
+        let gateway = gateway_with_keys(engine, &upstream, json!([key("a", 0.5), key("b", 0.5)]));
+        for (body, keys) in [
+            (r#"{"model":"m","tools":[{"function":{"parameters":{"properties":{"container":{}}}}}]}"#, 2),
+            (r#"{"model":"m","tools":[{"type":"code_interpreter","container":{"type":"auto"}}]}"#, 2),
+            (r#"{"model":"m","input":[{"content":[{"type":"input_image","file_id":null}]}]}"#, 2),
+            (r#"{"model":"m","input":[{"type":"item_reference","id":"msg_1"}]}"#, 1),
+            (r#"{"model":"m","prompt":{"id":"pmpt_1"}}"#, 1),
+        ] {
+            for _ in 0..40 {
+                assert_eq!(gateway.call(post("/v1/responses", body)).status(), 200);
+            }
+            assert_eq!(uses(&upstream).len(), keys, "{body}");
+        }
+    });
+}
+
+#[test]
 fn stored_objects_use_the_heaviest_key_if_none_is_marked() {
     on_both_engines(|engine| {
         let upstream = Upstream::json("{}");

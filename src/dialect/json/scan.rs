@@ -69,10 +69,33 @@ pub fn scan(body: &[u8]) -> Result<Outline<'_>, ScanError> {
 /// The fields that routing reads.
 const MODEL: &str = "model";
 const STREAM: &str = "stream";
-/// Fields whose value, unless null, names something stored at the provider.
+/// Fields whose value, unless null, names something stored at the provider; a prompt only where it is an
+/// object, since elsewhere it is a text.
 const STORED: [&str; 2] = ["previous_response_id", "conversation"];
-/// Keys that name something stored at the provider wherever they stand.
-const STORED_ANYWHERE: [&[u8]; 4] = [b"file_id", b"file_ids", b"vector_store_ids", b"container"];
+const PROMPT: &str = "prompt";
+
+/// What a key means for the values below it.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Key {
+    Plain,
+    /// Texts under it name something stored at the provider.
+    Stored,
+    /// The value says what the object is.
+    Type,
+    /// What is under it is the description of a tool or an answer, whatever the names in it.
+    Schema,
+}
+
+impl Key {
+    fn of(name: &[u8]) -> Self {
+        match name {
+            b"type" => Self::Type,
+            b"file_id" | b"file_ids" | b"vector_store_ids" | b"container" => Self::Stored,
+            b"parameters" | b"schema" | b"json_schema" | b"input_schema" => Self::Schema,
+            _ => Self::Plain,
+        }
+    }
+}
 
 pub(super) struct Scanner<'a> {
     pub(super) body: &'a [u8],
@@ -82,6 +105,8 @@ pub(super) struct Scanner<'a> {
     stops: u64,
     has_high_bytes: bool,
     names_stored: bool,
+    /// Level of the key whose value is a schema, while within it.
+    schema_depth: usize,
 }
 
 /// The brackets that are open: a set bit is an object.
@@ -94,7 +119,15 @@ struct Open {
 impl<'a> Scanner<'a> {
     pub(super) fn new(body: &'a [u8]) -> Self {
         let Block { stops, has_high_bytes } = Block::of(body);
-        Self { body, at: 0, block_at: 0, stops, has_high_bytes, names_stored: false }
+        Self {
+            body,
+            at: 0,
+            block_at: 0,
+            stops,
+            has_high_bytes,
+            names_stored: false,
+            schema_depth: usize::MAX,
+        }
     }
 
     fn top_level(&mut self) -> Result<Outline<'a>, ScanError> {
@@ -110,6 +143,7 @@ impl<'a> Scanner<'a> {
             let key = self.string()?;
             self.expect(b':')?;
             self.skip_space();
+            self.weigh(key.clone(), 0);
             let key = self.routing_key(key)?;
             let start = self.at;
             let kind = self.peek();
@@ -142,6 +176,7 @@ impl<'a> Scanner<'a> {
                         _ => return Err(ScanError::WrongType(STREAM)),
                     };
                 }
+                Some(PROMPT) => outline.names_stored_object |= kind == Some(b'{'),
                 Some(_) => outline.names_stored_object |= kind != Some(b'n'),
                 None => {}
             }
@@ -158,8 +193,9 @@ impl<'a> Scanner<'a> {
     /// two readers could disagree about it.
     fn routing_key(&self, key: Range<usize>) -> Result<Option<&'static str>, ScanError> {
         let raw = &self.body[key.clone()];
-        let named =
-            |name: &[u8]| [MODEL, STREAM].into_iter().chain(STORED).find(|known| known.as_bytes() == name);
+        let named = |name: &[u8]| {
+            [MODEL, STREAM, PROMPT].into_iter().chain(STORED).find(|known| known.as_bytes() == name)
+        };
         if memchr::memchr(b'\\', raw).is_none() {
             return Ok(named(raw));
         }
@@ -196,7 +232,7 @@ impl<'a> Scanner<'a> {
                     open.push(true)?;
                     self.skip_space();
                     if self.peek() != Some(b'}') {
-                        self.key()?;
+                        self.key(open.depth)?;
                         continue;
                     }
                     self.at += 1;
@@ -225,7 +261,7 @@ impl<'a> Scanner<'a> {
                 match (self.next()?, open.is_object()) {
                     (b',', true) => {
                         self.skip_space();
-                        self.key()?;
+                        self.key(open.depth)?;
                         break;
                     }
                     (b',', false) => break,
@@ -236,10 +272,39 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn key(&mut self) -> Result<(), ScanError> {
+    /// Passes a key, and sees whether it names something stored at the provider.
+    fn key(&mut self, depth: usize) -> Result<(), ScanError> {
         let key = self.string()?;
-        self.names_stored |= STORED_ANYWHERE.contains(&&self.body[key]);
-        self.expect(b':')
+        self.expect(b':')?;
+        self.weigh(key, depth);
+        Ok(())
+    }
+
+    #[inline]
+    fn weigh(&mut self, key: Range<usize>, depth: usize) {
+        if depth > self.schema_depth {
+            return;
+        }
+        self.schema_depth = usize::MAX;
+        match Key::of(&self.body[key]) {
+            Key::Plain => {}
+            Key::Stored => {
+                self.skip_space();
+                self.names_stored |= self.has_text();
+            }
+            Key::Type => {
+                self.skip_space();
+                self.names_stored |= self.body[self.at..].starts_with(b"\"item_reference\"");
+            }
+            Key::Schema => self.schema_depth = depth,
+        }
+    }
+
+    /// Whether the value that comes is a text, or a list that begins with one.
+    fn has_text(&self) -> bool {
+        let value = &self.body[self.at..];
+        let first = value.strip_prefix(b"[").map_or(value, <[u8]>::trim_ascii_start);
+        first.starts_with(b"\"")
     }
 
     /// Passes a string; the range between its quotes.
@@ -488,5 +553,31 @@ mod tests {
         assert!(scan(br#"{"input":[{"content":[{"file_id":"f"}]}]}"#).unwrap().names_stored_object);
         assert!(scan(br#"{"tools":[{"vector_store_ids":["v"]}]}"#).unwrap().names_stored_object);
         assert!(!scan(br#"{"input":"\"file_id\":1"}"#).unwrap().names_stored_object);
+    }
+
+    #[test]
+    fn only_what_names_something_stored_counts() {
+        for (body, names_stored) in [
+            (r#"{"file_id":"f"}"#, true),
+            (r#"{"input":[{"file_id" : "f"}]}"#, true),
+            (r#"{"input":[{"file_id":null}]}"#, false),
+            (r#"{"input":[{"file_id":null},{"file_id":"f"}]}"#, true),
+            (r#"{"tools":[{"type":"code_interpreter","container":{"type":"auto"}}]}"#, false),
+            (r#"{"tools":[{"type":"code_interpreter","container":"cntr_1"}]}"#, true),
+            (r#"{"tools":[{"container":{"type":"auto","file_ids":[ "f" ]}}]}"#, true),
+            (r#"{"tools":[{"container":{"type":"auto","file_ids":[]}}]}"#, false),
+            (r#"{"input":[{"type" : "item_reference","id":"msg_1"}]}"#, true),
+            (r#"{"input":[{"type":"message","content":"item_reference"}]}"#, false),
+            (r#"{"prompt":{"id":"pmpt_1"}}"#, true),
+            (r#"{"prompt":"file_id"}"#, false),
+            (r#"{"tools":[{"function":{"parameters":{"properties":{"file_id":"x"}}}}]}"#, false),
+            (r#"{"tools":[{"parameters":{"a":[{"file_id":"x"}]}},{"vector_store_ids":["v"]}]}"#, true),
+            (r#"{"tools":[{"parameters":{},"file_ids":["f"]}]}"#, true),
+            (r#"{"text":{"format":{"schema":{"container":"x"}}},"input":[{"file_id":"f"}]}"#, true),
+            (r#"{"response_format":{"json_schema":{"schema":{"container":"x"}}}}"#, false),
+            (r#"{"parameters":{"container":"x"},"conversation":null}"#, false),
+        ] {
+            assert_eq!(scan(body.as_bytes()).unwrap().names_stored_object, names_stored, "{body}");
+        }
     }
 }
