@@ -7,5 +7,5 @@ pub mod openai_chat;
 mod usage;
 
 pub use completion::CompletionTap;
-pub use multipart::{ModelPart, boundary, find_model};
+pub use multipart::{FormError, FormScanner, boundary};
 pub use usage::UsageTap;

@@ -119,6 +119,11 @@ impl Key {
         self.fingerprint = hasher.finish();
     }
 
+    /// Whether it may be used for any model.
+    pub fn allows_every_model(&self) -> bool {
+        self.is_enabled && self.blacklisted_models.is_empty() && self.models == Models::All
+    }
+
     /// The alias that a model's name is, and the provider's name for it.
     pub fn alias(&self, model: &str) -> Option<(&str, &str)> {
         let alias = self.aliases.iter().find(|(name, _)| name.eq_ignore_ascii_case(model));

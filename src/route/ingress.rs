@@ -144,6 +144,14 @@ impl Operation {
         }
     }
 
+    /// Whether its body may be a form.
+    pub fn takes_form(self) -> bool {
+        matches!(
+            self,
+            Self::Transcription | Self::Translation | Self::ImageEdit | Self::ImageVariation | Self::Video
+        )
+    }
+
     /// Whether its body names a model: it is held, scanned, and its key picked by weight.
     pub fn is_model_call(self) -> bool {
         !matches!(self, Self::ModelDetails | Self::WebSocket | Self::Passthrough)

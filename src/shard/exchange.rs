@@ -20,7 +20,7 @@ use crate::{
         limits::{MULTIPART_HELD_BYTES_MAX, SMALL_BODY_BYTES_MAX},
     },
     dialect::{
-        self, CompletionTap, ModelPart,
+        self, CompletionTap, FormScanner,
         json::{self, Outline, ScanError},
     },
     http::{Framing, Known, RequestHead},
@@ -48,29 +48,25 @@ pub(super) async fn exchange<N: Net>(
     };
     let mut held = shard.hold();
     let mut body = Vec::new(); // 3 http: the body, as far as it must be read
+    let mut form = None;
     let is_whole = match wanted(&ingress, head)? {
         Wanted::Whole => {
             while !read_more(shard, head, client, &snapshot, &mut held, &mut body).await? {}
             true
         }
-        Wanted::Model { boundary } => {
-            let mut next_look = 0;
-            loop {
-                let is_whole = head.framing == Framing::Empty || client.read_body(shard, &mut body).await?;
-                held.set(body.len())?;
-                let is_time = is_whole || body.len() >= next_look;
-                next_look = next_look.max(body.len() + body.len() / 4);
-                let has_come = is_time && dialect::find_model(&body, boundary) != ModelPart::Incomplete;
-                if is_whole || has_come || body.len() > MULTIPART_HELD_BYTES_MAX {
-                    break is_whole;
-                }
-            }
+        Wanted::Model(scanner) => {
+            let form = form.insert(scanner);
+            read_to_model(shard, head, client, &mut held, &mut body, form).await?
         }
         Wanted::Arrived => client.take_body(&mut body)?,
     };
     let read_at = shard.net.now();
-    let outline = outline(&ingress, head, &body)?; // 4 dialect: model and stream; no tree
+    let outline = outline(&ingress, &body, form.as_deref())?; // 4 dialect: model and stream; no tree
     let target = plan(shard, &snapshot, &ingress, head, &outline)?; // 5 route: account and key
+    form = form.filter(|form| !is_whole && form.model().is_some());
+    if outline.model.is_none() && !is_whole && ingress.operation.is_model_call() {
+        check_any_model(&target)?;
+    }
     let splice = target.splice(&outline, &ingress); // 6 dialect: the provider's name of the model
     let payload = Payload::new(&body, splice, is_whole, head.framing);
     let outgoing = Outgoing {
@@ -78,6 +74,7 @@ pub(super) async fn exchange<N: Net>(
         payload,
         is_head: head.method() == "HEAD",
         may_switch: ingress.operation == Operation::WebSocket,
+        form,
     };
     if outgoing.payload.has_rest {
         client.invite_body().await?;
@@ -98,20 +95,22 @@ pub(super) async fn exchange<N: Net>(
 }
 
 /// How much of the body has to be read before it is known where the request goes.
-enum Wanted<'a> {
+enum Wanted {
     Whole,
-    Model {
-        boundary: &'a str,
-    },
+    /// A form, up to its model.
+    Model(Box<FormScanner>),
     /// No further than it has come.
     Arrived,
 }
 
-fn wanted<'a>(ingress: &Ingress<'_>, head: &'a RequestHead) -> Result<Wanted<'a>, ApiError> {
+fn wanted(ingress: &Ingress<'_>, head: &RequestHead) -> Result<Wanted, ApiError> {
     if !ingress.operation.is_model_call() {
-        // What is held can be sent again where a kept connection turns out to be dead.
-        let is_small = matches!(head.framing, Framing::Length(length) if length <= SMALL_BODY_BYTES_MAX);
-        return Ok(if is_small { Wanted::Whole } else { Wanted::Arrived });
+        return Ok(if is_small(head.framing) { Wanted::Whole } else { Wanted::Arrived });
+    }
+    if head.fields.is_repeated(Known::ContentType) || head.fields.is_repeated(Known::ContentEncoding) {
+        let message = "There are two Content-Type or Content-Encoding fields, so that the body could be read \
+            in two ways. Send each once.";
+        return Err(ApiError::client(400, "ambiguous_content_type", message));
     }
     if let Some(coding) =
         head.fields.known_text(Known::ContentEncoding).filter(|coding| *coding != "identity")
@@ -119,8 +118,38 @@ fn wanted<'a>(ingress: &Ingress<'_>, head: &'a RequestHead) -> Result<Wanted<'a>
         let message = format!("The request's body is encoded ({coding}). Send it without Content-Encoding.");
         return Err(ApiError::client(415, "unsupported_encoding", message));
     }
-    let boundary = head.fields.known_text(Known::ContentType).and_then(dialect::boundary);
-    Ok(boundary.map_or(Wanted::Whole, |boundary| Wanted::Model { boundary }))
+    let content_type = head.fields.known_text(Known::ContentType).filter(|_| ingress.operation.takes_form());
+    let boundary = content_type.map(dialect::boundary).transpose()?.flatten();
+    Ok(boundary.map_or(Wanted::Whole, |boundary| Wanted::Model(Box::new(FormScanner::new(boundary)))))
+}
+
+/// Reads a form until its model is known, or no more may be held; true once that was all.
+async fn read_to_model<N: Net>(
+    shard: &ShardState<N>,
+    head: &RequestHead,
+    client: &Client<N>,
+    held: &mut super::state::HeldBytes<'_>,
+    body: &mut Vec<u8>,
+    form: &mut FormScanner,
+) -> Result<bool, Ending> {
+    loop {
+        let seen = body.len();
+        let is_whole = head.framing == Framing::Empty || client.read_body(shard, body).await?;
+        held.set(body.len())?;
+        form.push(&body[seen..]).map_err(ApiError::from)?;
+        if is_whole {
+            form.end().map_err(ApiError::from)?;
+            return Ok(true);
+        }
+        if form.model().is_some() && !is_small(head.framing) || body.len() > MULTIPART_HELD_BYTES_MAX {
+            return Ok(false);
+        }
+    }
+}
+
+/// What is held can be sent again where a kept connection turns out to be dead.
+fn is_small(framing: Framing) -> bool {
+    matches!(framing, Framing::Length(length) if length <= SMALL_BODY_BYTES_MAX)
 }
 
 /// Reads more of a body that is held; true once that was all.
@@ -159,8 +188,8 @@ async fn read_more<N: Net>(
 /// What routing needs to know of the body.
 fn outline<'a>(
     ingress: &'a Ingress<'_>,
-    head: &RequestHead,
     body: &'a [u8],
+    form: Option<&FormScanner>,
 ) -> Result<Outline<'a>, ApiError> {
     if let Some(model) = ingress.model.as_deref() {
         return Ok(Outline { model: Some(Cow::Borrowed(model)), ..Outline::default() });
@@ -168,14 +197,10 @@ fn outline<'a>(
     if !ingress.operation.is_model_call() {
         return Ok(Outline::default());
     }
-    let Some(boundary) = head.fields.known_text(Known::ContentType).and_then(dialect::boundary) else {
+    let Some(form) = form else {
         return json::scan(body).map_err(|error| refuse_body(error, body));
     };
-    let at = match dialect::find_model(body, boundary) {
-        ModelPart::Found(at) => at,
-        ModelPart::Ambiguous => return Err(refuse_body(ScanError::Ambiguous("model"), body)),
-        ModelPart::Incomplete | ModelPart::Absent => return Ok(Outline::default()),
-    };
+    let Some(at) = form.model() else { return Ok(Outline::default()) };
     let model = std::str::from_utf8(&body[at.clone()]).map_err(|_| {
         ApiError::client(400, "invalid_value", "The model's name is not UTF-8.").with_param("model")
     })?;
@@ -277,6 +302,16 @@ fn plan<'s, N: Net>(
         alias: alias.map(|(alias, _)| alias),
         resolved_model: alias.map(|(_, resolved)| resolved).or(model),
     })
+}
+
+/// A form that goes on without having named a model may name one that only some keys allow.
+fn check_any_model(target: &Target<'_>) -> Result<(), ApiError> {
+    if target.key.allows_every_model() {
+        return Ok(());
+    }
+    let message = "The key that would be used does not allow every model, and the form has not named one in its \
+        first 32 MiB. Send the field `model` before the files.";
+    Err(ApiError::client(400, "missing_required_parameter", message).with_param("model"))
 }
 
 /// Whether OpenAI's API cannot do an operation without a model.

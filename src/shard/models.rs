@@ -83,7 +83,8 @@ async fn ask<N: Net>(shard: &ShardState<N>, snapshot: &Snapshot, account: &Accou
     route::add_credentials(account, key, None, &mut head);
     route::add_operator_fields(account, false, &mut head);
     head.extend_from_slice(b"Accept: application/json\r\nAccept-Encoding: identity\r\n\r\n");
-    let outgoing = Outgoing { head, payload: Payload::none(), is_head: false, may_switch: false };
+    let payload = Payload::none();
+    let outgoing = Outgoing { head, payload, is_head: false, may_switch: false, form: None };
     let timer = Timer::new(shard.net.clone());
     let attempt = Attempt::new(shard, &target, "list_models");
     let opened: Result<_, Ending> = Upstream::open(shard, &attempt, outgoing, &timer, None).await;

@@ -14,7 +14,11 @@ use super::{
     net::Net,
     socket::{Scratch, Socket},
 };
-use crate::http::{Framing, chunk_head};
+use crate::{
+    dialect::FormScanner,
+    http::{Framing, chunk_head},
+    ir::ApiError,
+};
 
 /// Buffers moved before others get their turn.
 const ROUNDS_MAX: usize = 16;
@@ -38,6 +42,8 @@ pub(super) struct Splice {
 pub(super) struct Rest<'a, N: Net> {
     client: &'a Client<N>,
     is_chunked: bool,
+    /// Where it is a form whose model is known: there must be no other.
+    form: Option<Box<FormScanner>>,
     is_read: bool,
     /// What has been read and not been sent, framed.
     buffer: Vec<u8>,
@@ -92,9 +98,9 @@ impl<'a> Payload<'a> {
 }
 
 impl<'a, N: Net> Rest<'a, N> {
-    pub(super) fn new(client: &'a Client<N>, framing: Framing) -> Self {
+    pub(super) fn new(client: &'a Client<N>, framing: Framing, form: Option<Box<FormScanner>>) -> Self {
         let is_chunked = framing == Framing::Chunked;
-        Self { client, is_chunked, is_read: false, buffer: Vec::new(), sent: 0, moved: 0 }
+        Self { client, is_chunked, form, is_read: false, buffer: Vec::new(), sent: 0, moved: 0 }
     }
 
     /// Bytes that have come from the client or have gone to the upstream so far.
@@ -144,6 +150,10 @@ impl<'a, N: Net> Rest<'a, N> {
                     return Poll::Pending;
                 }
             };
+            if let Some(form) = &mut self.form {
+                let refused = |error| Stuck::Client(Ending::Refused(ApiError::from(error)));
+                form.push(&content).map_err(refused)?;
+            }
             self.is_read = is_read;
             self.buffer = if self.is_chunked { chunked(&content, is_read) } else { content };
         }

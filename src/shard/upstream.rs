@@ -23,7 +23,10 @@ use crate::{
         Snapshot,
         limits::{BODY_IDLE_MAX, RESPONSE_HEAD_BYTES_MAX},
     },
-    dialect::json::{Outline, document},
+    dialect::{
+        FormScanner,
+        json::{Outline, document},
+    },
     http::{BodyDecoder, BodyError, Framing, HeadError, Known, RequestHead, ResponseHead, length_line},
     ir::ApiError,
     provider::{Account, Key},
@@ -56,6 +59,8 @@ pub(super) struct Outgoing<'a> {
     pub(super) is_head: bool,
     /// Whether the response may be a 101, from which on the connection is WebSocket's.
     pub(super) may_switch: bool,
+    /// Looks at what the client still has to send of a form.
+    pub(super) form: Option<Box<FormScanner>>,
 }
 
 /// An upstream whose response has begun.
@@ -179,7 +184,8 @@ impl<'a, N: Net> Upstream<'a, N> {
             };
             let mut upstream = Self::new(wire, attempt);
             let rest = client.filter(|_| outgoing.payload.has_rest);
-            upstream.rest = rest.map(|client| Rest::new(client, outgoing.payload.framing));
+            upstream.rest =
+                rest.map(|client| Rest::new(client, outgoing.payload.framing, outgoing.form.clone()));
             match upstream.converse(shard, &outgoing, timer, time_max).await {
                 Ok(()) => break Ok(upstream),
                 Err(Break::Closed) if is_kept && !upstream.has_begun => {}

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::harness::{
-    Body, Gateway, LAST_CHUNK, Signal, Upstream, chunk, custom_provider_at, on_both_engines, openai_at,
-    provider_at, reply, request,
+    Body, Engine, Gateway, LAST_CHUNK, Signal, Upstream, chunk, custom_provider_at, on_both_engines,
+    openai_at, provider_at, reply, request,
 };
 
 const MODEL: &[u8] = b"Content-Disposition: form-data; name=\"model\"\r\n\r\nopenai/whisper-1";
@@ -145,5 +145,90 @@ fn a_form_streams_once_its_model_is_known() {
         client.send(&bytes[middle..]);
         let bare = b"Content-Disposition: form-data; name=\"model\"\r\n\r\nwhisper-1";
         assert!(client.response().body == form(&[bare, &file]), "the form was changed");
+    });
+}
+
+/// A gateway whose one key allows whisper-1, and not everything.
+fn restricted(engine: Engine, upstream: &Upstream) -> Gateway {
+    let mut config = openai_at(upstream);
+    let key = &mut config["providers"]["openai"]["keys"][0];
+    key["models"] = json!(["whisper-1", "m"]);
+    key["blacklisted_models"] = json!(["forbidden"]);
+    Gateway::start(engine, &config)
+}
+
+const FORBIDDEN: &[u8] = b"Content-Disposition: form-data; name=\"model\"\r\n\r\nforbidden";
+const PATH: &str = "/v1/audio/transcriptions";
+
+#[test]
+fn a_second_model_is_found_wherever_it_stands_and_never_reaches_an_upstream_whole() {
+    on_both_engines(|engine| {
+        let (arrived, is_whole) = (Signal::new(), Signal::new());
+        let (told, told_whole) = (arrived.clone(), is_whole.clone());
+        let upstream = Upstream::per_connection(move |peer| {
+            let Some(head) = peer.head() else { return };
+            let mut body = Body::of_request(&head);
+            let mut seen = Vec::new();
+            while let Some(piece) = peer.piece(&mut body) {
+                seen.extend(piece);
+                told.give(());
+            }
+            told_whole.give(seen.ends_with(b"--the-edge--\r\n"));
+        });
+        let gateway = restricted(engine, &upstream);
+        let at_once = form(&[MODEL, &file(), FORBIDDEN]);
+        assert_eq!(gateway.call(upload(PATH, &at_once)).error(400)["param"], "model");
+
+        let large = [file(), vec![b'x'; 500_000]].concat();
+        let later = upload(PATH, &form(&[MODEL, &large, FORBIDDEN]));
+        let mut client = gateway.client();
+        let (first, last) = later.split_at(300_000);
+        client.send(first);
+        arrived.wait();
+        client.send(last);
+        assert_eq!(client.response().error(400)["param"], "model");
+        assert!(!is_whole.wait(), "the upstream got the whole form");
+    });
+}
+
+#[test]
+fn a_form_that_could_be_read_in_two_ways_is_refused() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::json("{}");
+        let gateway = restricted(engine, &upstream);
+        let text = |body: &[u8]| String::from_utf8_lossy(body).into_owned();
+        let escaped = text(FORBIDDEN).replace("model", "mo\\del");
+        let json = r#"{"model":"forbidden","input":"x"}"#;
+        for (path, body) in [
+            (PATH, text(&form(&[FORBIDDEN])).replace("\r\n", "\n")),
+            (PATH, text(&form(&[MODEL, escaped.as_bytes()]))),
+            (PATH, json.to_owned()),
+            ("/v1/responses", text(&form(&[FORBIDDEN]))),
+        ] {
+            gateway.call(upload(path, body.as_bytes())).error(400);
+        }
+        assert_eq!(gateway.call(upload("/v1/responses", json.as_bytes())).error(404)["param"], "model");
+        let quoted = [("Content-Type", "multipart/form-data; boundary=\"the;edge\"")];
+        gateway.call(request("POST", PATH, &quoted, &form(&[FORBIDDEN]))).error(400);
+        let twice =
+            [("Content-Type", "multipart/form-data; boundary=the-edge"), ("Content-Type", "text/plain")];
+        gateway.call(request("POST", PATH, &twice, &form(&[MODEL]))).error(400);
+        assert!(upstream.requests().is_empty());
+    });
+}
+
+#[test]
+fn a_form_that_does_not_name_its_model_in_time_needs_a_key_that_allows_every_model() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::json("{}");
+        let large = [file(), vec![b'x'; 33 * 1024 * 1024]].concat();
+        let sent = upload(PATH, &form(&[&large, MODEL]));
+        let error = restricted(engine, &upstream).call(&sent).error(400);
+        assert!(error["message"].as_str().unwrap().contains("before the files"), "{error}");
+        assert!(upstream.requests().is_empty());
+
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        assert_eq!(gateway.call(&sent).status(), 200);
+        assert!(upstream.only_request().body == form(&[&large, MODEL]), "the form was changed");
     });
 }
