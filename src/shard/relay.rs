@@ -18,7 +18,8 @@ use crate::{
     dialect::{CompletionTap, openai_chat},
     http::{EventBoundary, Framing, Known, RequestHead, chunk_head, length_line, response_line},
     ir::ApiError,
-    provider, route,
+    provider::{self, Secret},
+    route,
 };
 
 /// An answer up to this length is sent in one piece.
@@ -84,7 +85,10 @@ pub(super) async fn relay<N: Net>(
     if complete == 0 && is_done && is_cut_short(kind, &upstream, &mut commit.tap) {
         return Err(Break::Closed.into_ending(commit.target, account.request_time_max));
     }
-    hide_key(&mut upstream, &commit, is_done)?;
+    check_refusal(&upstream, &commit, is_done)?;
+    let is_about_key = commit.target.is_key_refused(&upstream.head);
+    let secret =
+        (upstream.head.status >= 400 && !commit.target.is_direct).then_some(&commit.target.key.secret);
 
     let is_persistent =
         respond::may_persist(shard, head) && upstream.rest.is_none() && !upstream.is_request_cut;
@@ -105,8 +109,9 @@ pub(super) async fn relay<N: Net>(
     let broken = loop {
         let is_whole = is_done && !is_cut_short(kind, &upstream, &mut commit.tap);
         let held = upstream.content.len() - complete;
-        let ready = match kind {
-            Kind::Events if !is_whole && held <= EVENT_HELD_BYTES_MAX => complete,
+        let ready = match (kind, secret) {
+            (Kind::Events, _) if !is_whole && held <= EVENT_HELD_BYTES_MAX => complete,
+            (Kind::Document, Some(secret)) => hide_key(&mut upstream.content, secret, is_about_key, is_whole),
             _ => upstream.content.len(),
         };
         is_mid_event = if ready == 0 { is_mid_event } else { ready > complete && kind == Kind::Events };
@@ -174,40 +179,47 @@ pub(super) async fn relay<N: Net>(
 
 fn kind<N: Net>(upstream: &Upstream<'_, N>, commit: &Commit<'_, '_>) -> Kind {
     let content_type = upstream.head.fields.known_text(Known::ContentType).unwrap_or_default();
-    if upstream.head.is_event_stream() && !upstream.is_encoded() {
-        Kind::Events
-    } else if commit.target.is_key_refused(&upstream.head)
-        || !commit.is_unread && content_type.contains("json")
+    if upstream.head.status >= 400 && (!upstream.is_encoded() || commit.target.is_key_refused(&upstream.head))
     {
+        // What is said of a failed request may show our key.
+        Kind::Document
+    } else if upstream.head.is_event_stream() && !upstream.is_encoded() {
+        Kind::Events
+    } else if !commit.is_unread && content_type.contains("json") {
         Kind::Document
     } else {
         Kind::Bytes
     }
 }
 
-/// Overwrites our key in what a provider says of a failed request; an answer about our credentials that
-/// cannot be searched is not passed on.
-fn hide_key<N: Net>(
-    upstream: &mut Upstream<'_, N>,
+/// An answer about our credentials that cannot be searched for them is not passed on.
+fn check_refusal<N: Net>(
+    upstream: &Upstream<'_, N>,
     commit: &Commit<'_, '_>,
     is_done: bool,
 ) -> Result<(), ApiError> {
-    if upstream.head.status < 400 || commit.target.is_direct {
+    let is_short = is_done && upstream.content.len() <= REFUSAL_BYTES_MAX;
+    if !commit.target.is_key_refused(&upstream.head) || is_short && !upstream.is_encoded() {
         return Ok(());
     }
-    let is_about_key = commit.target.is_key_refused(&upstream.head);
-    if is_about_key && (!is_done || upstream.content.len() > REFUSAL_BYTES_MAX || upstream.is_encoded()) {
-        let name = &commit.target.account.name;
-        let message = format!(
-            "The provider `{name}` refused the gateway's credentials, in an answer that may show them."
-        );
-        return Err(ApiError::provider(upstream.head.status, "upstream_credentials", message));
-    }
-    provider::mask_secret(&mut upstream.content, &commit.target.key.secret);
+    let name = &commit.target.account.name;
+    let message =
+        format!("The provider `{name}` refused the gateway's credentials, in an answer that may show them.");
+    Err(ApiError::provider(upstream.head.status, "upstream_credentials", message))
+}
+
+/// Overwrites our key in what a provider says of a failed request, and whatever looks like a key where it
+/// is about the key. What may be the front of a key is not ready before the rest has come.
+fn hide_key(content: &mut [u8], secret: &Secret, is_about_key: bool, is_whole: bool) -> usize {
+    provider::mask_secret(content, secret);
     if is_about_key {
-        provider::mask_keys(&mut upstream.content);
+        provider::mask_keys(content);
     }
-    Ok(())
+    let fronts = secret.reveal().len().min(content.len() + 1);
+    let is_front =
+        |length: &usize| secret.reveal().as_bytes().starts_with(&content[content.len() - length..]);
+    let held = if is_whole { 0 } else { (1..fronts).rev().find(is_front).unwrap_or_default() };
+    content.len() - held
 }
 
 /// Length of the front of `content` that ends in a whole event; the boundary has seen the bytes before

@@ -220,6 +220,42 @@ fn a_refusal_of_our_key_keeps_its_status_and_shows_no_key() {
 }
 
 #[test]
+fn an_error_shows_no_key_whatever_its_length_and_its_framing() {
+    on_both_engines(|engine| {
+        let key = "the-very-secret-key-0123456789";
+        let masked = "*".repeat(key.len());
+        let page = |key: &str| format!("bad {key}! {} {key} the-very-s{key} the-very", "x".repeat(600_000));
+        let upstream = Upstream::answering(move |request, peer| {
+            let body = page(request.key());
+            let is_chunked = request.head.value("x-framing").is_some();
+            let end = if is_chunked {
+                "Transfer-Encoding: chunked".into()
+            } else {
+                format!("Content-Length: {}", body.len())
+            };
+            peer.send(format!("HTTP/1.1 400 No\r\nContent-Type: text/html\r\n{end}\r\n\r\n"));
+            // The last key comes in pieces.
+            let (first, last) = body.as_bytes().split_at(600_000);
+            for piece in std::iter::once(first).chain(last.chunks(7)) {
+                peer.send(if is_chunked { chunk(piece) } else { piece.to_vec() });
+            }
+            peer.send(if is_chunked { LAST_CHUNK } else { b"" });
+        });
+        let mut config = openai_at(&upstream);
+        config["providers"]["openai"]["keys"][0]["value"] = json!(key);
+        let gateway = Gateway::start(engine, &config);
+        for (method, path) in [("GET", "/v1/files/f/content"), ("POST", CHAT)] {
+            for fields in [vec![], vec![("X-Framing", "chunked")]] {
+                let body = if method == "POST" { chat("m") } else { String::new() };
+                let answer = gateway.call(request(method, path, &fields, body.as_bytes()));
+                assert_eq!(answer.status(), 400);
+                assert!(answer.text() == page(&masked), "{path}: the key is shown, or more is changed");
+            }
+        }
+    });
+}
+
+#[test]
 fn secrets_appear_in_no_answer_and_no_log() {
     on_both_engines(|engine| {
         let secret = "sk-abc-this-is-a-secret-value";
