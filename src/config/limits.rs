@@ -36,6 +36,8 @@ pub const RECEIVE_BYTES: usize = 64 * 1024;
 pub const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
 /// Silence between two reads of a request body.
 pub const BODY_IDLE_MAX: Duration = Duration::from_secs(60);
+/// How often it is asked whether a client is still there, of whom bytes wait unread.
+pub const HANG_UP_LOOK: Duration = Duration::from_millis(25);
 /// Silence of a client's connection between two requests.
 pub const CLIENT_IDLE_MAX: Duration = Duration::from_secs(120);
 /// Time a client that takes nothing is waited for.

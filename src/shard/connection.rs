@@ -3,9 +3,10 @@
 
 use std::{
     cell::{Cell, RefCell},
-    future::poll_fn,
+    future::{Future, poll_fn},
     io,
     panic::AssertUnwindSafe,
+    pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
     time::Duration,
@@ -24,8 +25,8 @@ use super::{
 };
 use crate::{
     config::limits::{
-        BODY_IDLE_MAX, CLIENT_IDLE_MAX, CLIENT_WRITE_IDLE_MAX, HEAD_TIME_MAX, PIPELINED_BYTES_MAX,
-        REQUEST_HEAD_BYTES_MAX,
+        BODY_IDLE_MAX, CLIENT_IDLE_MAX, CLIENT_WRITE_IDLE_MAX, HANG_UP_LOOK, HEAD_TIME_MAX,
+        PIPELINED_BYTES_MAX, REQUEST_HEAD_BYTES_MAX,
     },
     http::{BodyDecoder, BodyError, Framing, HeadError, RequestHead},
     ir::ApiError,
@@ -53,6 +54,7 @@ pub(super) struct Client<N: Net> {
     received: RefCell<Vec<u8>>,
     body: RefCell<BodyDecoder>,
     is_body_read: Cell<bool>,
+    is_taken_over: Cell<bool>,
     owes_continue: Cell<bool>,
     /// What has come of the request's body.
     body_bytes: Cell<u64>,
@@ -124,6 +126,7 @@ impl<N: Net> Client<N> {
             received: RefCell::default(),
             body: RefCell::new(BodyDecoder::new(Framing::Empty)),
             is_body_read: Cell::new(true),
+            is_taken_over: Cell::new(false),
             owes_continue: Cell::new(false),
             body_bytes: Cell::new(0),
             is_gone: Cell::new(false),
@@ -207,6 +210,7 @@ impl<N: Net> Client<N> {
     ) -> Poll<Result<bool, Ending>> {
         let before = content.len();
         self.take_body(content)?;
+        let taken = content.len();
         let mut body = self.body.borrow_mut();
         let mut received = self.received.borrow_mut();
         while !body.is_done() && content.len() == before {
@@ -224,7 +228,7 @@ impl<N: Net> Client<N> {
             }
         }
         self.is_body_read.set(body.is_done());
-        self.body_bytes.set(self.body_bytes.get() + (content.len() - before) as u64);
+        self.body_bytes.set(self.body_bytes.get() + (content.len() - taken) as u64);
         Poll::Ready(Ok(body.is_done()))
     }
 
@@ -232,9 +236,11 @@ impl<N: Net> Client<N> {
     pub(super) fn take_body(&self, content: &mut Vec<u8>) -> Result<bool, Ending> {
         let mut body = self.body.borrow_mut();
         let mut received = self.received.borrow_mut();
+        let before = content.len();
         let taken = body.push(&received, content).map_err(refuse_body)?;
         received.drain(..taken);
         self.is_body_read.set(body.is_done());
+        self.body_bytes.set(self.body_bytes.get() + (content.len() - before) as u64);
         Ok(body.is_done())
     }
 
@@ -261,7 +267,7 @@ impl<N: Net> Client<N> {
 
     /// Hands the connection over, with what has come ahead; nobody watches for the client's end any more.
     pub(super) fn take_over(&self) -> (&Socket<N::Stream>, Vec<u8>) {
-        self.is_body_read.set(false);
+        self.is_taken_over.set(true);
         (&self.socket, self.received.take())
     }
 
@@ -293,16 +299,28 @@ impl<N: Net> Client<N> {
 
     /// Ends once the client has closed its side. What it sends ahead is kept, up to a bound.
     async fn gone(&self, shard: &ShardState<N>) {
+        let mut look = None;
         poll_fn(|cx| {
-            while self.is_body_read.get() && self.received.borrow().len() < PIPELINED_BYTES_MAX {
-                if !ready!(self.poll_more(cx, &shard.scratch)) {
-                    self.is_gone.set(true);
+            loop {
+                if self.is_taken_over.get() {
+                    return Poll::Pending;
+                }
+                while self.is_body_read.get() && self.received.borrow().len() < PIPELINED_BYTES_MAX {
+                    if !ready!(self.poll_more(cx, &shard.scratch)) {
+                        return Poll::Ready(());
+                    }
+                }
+                // Behind bytes that nobody reads for now, only the system sees the end.
+                let pause = look.get_or_insert_with(|| shard.net.sleep(HANG_UP_LOOK));
+                ready!(Pin::new(pause).poll(cx));
+                if self.socket.ask(|stream| shard.net.has_hung_up(stream)) {
                     return Poll::Ready(());
                 }
+                look = None;
             }
-            Poll::Pending
         })
         .await;
+        self.is_gone.set(true);
     }
 
     /// Whether so little of the request's body is left that it can be read for nothing.

@@ -25,6 +25,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.0.into_inner()
     }
 
+    /// Asks something about the stream itself.
+    pub(super) fn ask<T>(&self, question: impl FnOnce(&S) -> T) -> T {
+        question(&self.0.borrow())
+    }
+
     /// Appends what has come to `received`; 0 bytes mean that the peer sends no more.
     pub(super) fn poll_receive(
         &self,

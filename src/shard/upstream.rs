@@ -176,7 +176,10 @@ impl<'a, N: Net> Upstream<'a, N> {
             let is_kept = kept.is_some();
             let wire = match kept.take() {
                 Some(wire) => wire,
-                None => match timer.limit(attempt.began + time_max, Box::pin(connect(shard, target, endpoint))).await {
+                None => match timer
+                    .limit(attempt.began + time_max, Box::pin(connect(shard, target, endpoint)))
+                    .await
+                {
                     Ok(Ok(wire)) => wire,
                     Ok(Err(error)) => break Err(error.into()),
                     Err(_) => break Err(timeout(target, time_max).into()),

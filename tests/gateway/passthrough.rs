@@ -1,8 +1,10 @@
 //! Bodies that nobody decodes: streamed both ways, byte for byte, without a limit.
 
+use std::time::Instant;
+
 use crate::harness::{
-    Body, CHAT, Client, Gateway, LAST_CHUNK, Peer, Signal, Upstream, chat, chunk, get, on_both_engines,
-    openai_at, post, reply, request,
+    Body, CHAT, Client, DEADLINE, Gateway, LAST_CHUNK, Peer, Signal, Upstream, chat, chunk, get,
+    on_both_engines, openai_at, post, reply, request,
 };
 
 /// Bytes of every value, in no simple rhythm.
@@ -72,6 +74,41 @@ fn an_upload_that_the_upstream_does_not_read_slows_its_client() {
         let taken = client.send_until_blocked(&noise(256 * 1024), WHOLE);
         release.give(());
         assert!(taken < WHOLE / 2, "{taken} bytes were taken that nobody reads");
+    });
+}
+
+#[test]
+fn a_client_that_leaves_an_upload_which_nobody_reads_is_noticed() {
+    on_both_engines(|engine| {
+        const WHOLE: usize = 96 * 1024 * 1024;
+        let release = Signal::<()>::new();
+        let gate = release.clone();
+        let upstream = Upstream::per_connection(move |peer| {
+            if peer.head().is_some() {
+                gate.wait();
+            }
+        });
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        let mut client = gateway.client();
+        client
+            .send(format!("PUT /v1/uploads/u/parts HTTP/1.1\r\nHost: a\r\nContent-Length: {WHOLE}\r\n\r\n"));
+        client.send_until_blocked(&noise(256 * 1024), WHOLE);
+        let mut watcher = gateway.client();
+        let mut connections = || {
+            watcher.send(get("/metrics"));
+            let text = watcher.response().text();
+            let line = text.lines().find(|line| line.starts_with("bifrost_client_connections"));
+            line.and_then(|line| line.rsplit(' ').next()).unwrap().to_owned()
+        };
+        assert_eq!(connections(), "2");
+        client.reset();
+        drop(client);
+        // Sooner than the upstream itself would give up.
+        let deadline = Instant::now() + DEADLINE / 2;
+        while connections() != "1" {
+            assert!(Instant::now() < deadline, "the upload of a client that has gone goes on");
+        }
+        release.give(());
     });
 }
 

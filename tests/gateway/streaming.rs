@@ -145,6 +145,30 @@ fn a_client_that_hangs_up_while_it_waits_closes_the_upstream() {
 }
 
 #[test]
+fn a_client_that_hangs_up_behind_much_that_it_sent_ahead_closes_the_upstream() {
+    on_both_engines(|engine| {
+        let gone = Signal::new();
+        let told = gone.clone();
+        let upstream = Upstream::answering(move |_, peer| {
+            peer.wait_until_closed();
+            told.give(());
+        });
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        for is_reset in [false, true] {
+            let mut client = gateway.client();
+            client.send(post(CHAT, &chat("gpt-4o")));
+            upstream.next_request();
+            client.send(post(CHAT, &chat(&"x".repeat(100_000))));
+            if is_reset {
+                client.reset();
+            }
+            drop(client);
+            gone.wait();
+        }
+    });
+}
+
+#[test]
 fn a_slow_client_slows_the_upstream() {
     on_both_engines(|engine| {
         const WHOLE: usize = 48 * 1024 * 1024;

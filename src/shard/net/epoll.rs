@@ -75,6 +75,10 @@ impl Net for Epoll {
         tokio::net::TcpStream::from_std(socket).map(Stream)
     }
 
+    fn has_hung_up(&self, stream: &Stream) -> bool {
+        super::has_hung_up(&stream.0)
+    }
+
     fn release(&self, stream: Stream) -> io::Result<TcpStream> {
         stream.0.into_std()
     }

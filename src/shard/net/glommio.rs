@@ -147,6 +147,10 @@ impl Net for Uring {
         Ok(Stream(self.watched(socket, true).writable()))
     }
 
+    fn has_hung_up(&self, stream: &Stream) -> bool {
+        super::has_hung_up(&stream.0.socket)
+    }
+
     fn release(&self, stream: Stream) -> io::Result<TcpStream> {
         let Watched { watch, socket } = stream.0;
         drop(watch);

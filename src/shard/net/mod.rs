@@ -11,10 +11,12 @@ use std::{
     future::Future,
     io,
     net::{SocketAddr, TcpStream},
+    os::fd::AsFd,
     time::{Duration, Instant},
 };
 
 use futures_lite::{AsyncRead, AsyncWrite};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// One core's I/O engine. Everything it gives belongs to the thread that made it.
 pub trait Net: Clone + 'static {
@@ -45,6 +47,10 @@ pub trait Net: Clone + 'static {
     /// Takes over a connection that another shard accepted.
     fn adopt(&self, socket: TcpStream) -> io::Result<Self::Stream>;
 
+    /// Whether the peer has reset the connection or sends nothing more, although not all that it sent has
+    /// been read.
+    fn has_hung_up(&self, stream: &Self::Stream) -> bool;
+
     /// Gives a connection away, to another shard; nothing may have been read from it.
     fn release(&self, stream: Self::Stream) -> io::Result<TcpStream>;
 
@@ -59,6 +65,13 @@ pub trait Net: Clone + 'static {
 
     /// Starts a task on this core; its first turn comes after the present one.
     fn spawn(&self, future: impl Future<Output = ()> + 'static) -> Self::Task;
+}
+
+/// What the system knows of a peer, without reading from it.
+fn has_hung_up(socket: impl AsFd) -> bool {
+    let mut asked = [PollFd::new(&socket, PollFlags::RDHUP)];
+    // An error cannot be told from a dead socket, and the next read will tell.
+    poll(&mut asked, Some(&Timespec::default())).is_ok_and(|count| count > 0)
 }
 
 /// Whether this machine lets us use io_uring, and if not, why and what to do.
