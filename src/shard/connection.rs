@@ -151,7 +151,7 @@ impl<N: Net> Client<N> {
                 // Nothing is kept while a client is silent.
                 self.received.take();
             }
-            presence.is_idle.set(had_nothing);
+            presence.is_idle.set(true);
             let more = poll_fn(|cx| self.poll_more(cx, &shard.scratch));
             let more = self.timer.limit(deadline, more).await;
             presence.is_idle.set(false);

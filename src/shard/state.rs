@@ -60,7 +60,7 @@ struct Served<N: Net> {
 /// What a connection shows of itself.
 #[derive(Default)]
 pub(super) struct Presence {
-    /// Between two requests, with nothing received.
+    /// Waits for a request: nothing, or only a part of its head, has been received.
     pub(super) is_idle: Cell<bool>,
 }
 

@@ -8,8 +8,8 @@ use std::{
 use serde_json::json;
 
 use crate::harness::{
-    CHAT, Client, DEADLINE, Gateway, Setup, Signal, Upstream, chat, get, json_reply, on_both_engines,
-    openai_at, post, streamed_chat,
+    CHAT, Client, DEADLINE, Gateway, LAST_CHUNK, STREAM_HEAD, Setup, Signal, Upstream, chat, chunk, get,
+    json_reply, on_both_engines, openai_at, post, streamed_chat,
 };
 
 #[test]
@@ -216,6 +216,63 @@ fn a_request_under_way_ends_before_the_process_does() {
         let answer = client.response();
         assert_eq!((answer.status(), answer.text().as_str()), (200, "\"whole\""));
         assert_eq!(gateway.end().code, Some(0));
+    });
+}
+
+#[test]
+fn half_a_head_does_not_hold_up_the_end() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::json("{}");
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        let mut client = gateway.client();
+        client.send([get("/health"), b"GET /health HTTP/1.1\r\nHo".to_vec()].concat());
+        assert_eq!(client.response().status(), 200);
+        assert_eq!(gateway.stop().code, Some(0));
+        assert!(client.is_closed());
+    });
+}
+
+#[test]
+fn a_kept_connection_is_told_that_the_gateway_is_draining() {
+    on_both_engines(|engine| {
+        let go = Signal::<()>::new();
+        let gate = go.clone();
+        let upstream = Upstream::answering(move |_, peer| {
+            peer.send(STREAM_HEAD);
+            peer.send(chunk(b"data: 1\n\n"));
+            gate.wait();
+            peer.send(chunk(b"data: [DONE]\n\n"));
+            peer.send(LAST_CHUNK);
+        });
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        let mut client = gateway.client();
+        client.send([post(CHAT, &streamed_chat("gpt-4o")), get("/health")].concat());
+        client.head();
+        assert_eq!(client.event(), "data: 1\n\n");
+        gateway.terminate();
+        while is_open_to_new_requests(&gateway) {}
+        go.give(());
+        assert_eq!(client.rest().0, b"data: [DONE]\n\n");
+        let health = client.response();
+        assert_eq!((health.status(), health.json()["reason"].as_str()), (503, Some("draining")));
+        assert!(client.is_closed());
+        assert_eq!(gateway.end().code, Some(0));
+    });
+}
+
+#[test]
+fn a_second_signal_ends_what_is_under_way() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::answering(|_, peer| peer.wait_until_closed());
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        let mut client = gateway.client();
+        client.send(post(CHAT, &chat("gpt-4o")));
+        upstream.next_request();
+        gateway.terminate();
+        while is_open_to_new_requests(&gateway) {}
+        gateway.terminate();
+        assert_eq!(gateway.end().code, Some(130));
+        assert!(client.is_closed());
     });
 }
 
