@@ -2,7 +2,7 @@
 
 use super::{
     Finding, Rejected, Snapshot, account,
-    file::{AUTH, CLIENT, FILE, GOVERNANCE},
+    file::{AUTH, CLIENT, FILE, GOVERNANCE, SERVER},
     key::EmptyList,
     limits,
     network::is_header_name,
@@ -50,6 +50,12 @@ fn snapshot(file: &Section<'_>) -> Snapshot {
     let (accounts, left_out) = account::read_all(&file.section("providers"), empty_list);
     let mut snapshot = Snapshot::new(Routes::new(accounts, None).leave_out(left_out));
     file.inside("client", |client| read_client(client, &mut snapshot));
+    file.inside("server", |server| {
+        let connections = server.field("max_connections").limit(limits::CLIENT_CONNECTIONS);
+        let connections = connections.and_then(|connections| usize::try_from(connections).ok());
+        snapshot.client_connections_max = connections.unwrap_or(snapshot.client_connections_max);
+        SERVER.read(server);
+    });
     refuse_what_protects(file);
     FILE.read(file);
     snapshot

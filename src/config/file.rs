@@ -42,13 +42,15 @@ pub(super) const FILE: Shape = Shape {
         ("load_balancer_config", Any),
         ("logs_store", Object),
         ("mcp", Object),
-        ("server", Object),
         ("skills_registry", Any),
         ("source_of_truth", Text),
         ("vector_store", Object),
         ("websocket", Object),
     ],
 };
+
+pub(super) const SERVER: Shape =
+    Shape { settled: &[], protecting: &[], idle: &[("read_buffer_size", Number)] };
 
 pub(super) const CLIENT: Shape = Shape {
     settled: &["disable_content_logging"],

@@ -1,15 +1,13 @@
-//! Every bound of the gateway, in one file.
+//! Every bound of the gateway, in one file; those of the grammars live beside them.
 
 use std::{ops::RangeInclusive, time::Duration};
+
+pub use crate::{dialect::json::JSON_DEPTH_MAX, http::HEADER_FIELDS_MAX};
 
 /// Head of a request, bytes; a larger one is a 431.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Head of an upstream's response, bytes; a larger one is a 502.
 pub const RESPONSE_HEAD_BYTES_MAX: usize = 256 * 1024;
-/// Header fields of one message.
-pub const HEADER_FIELDS_MAX: usize = 128;
-/// Nesting of a JSON body; a deeper one is a 400.
-pub const JSON_DEPTH_MAX: usize = 256;
 /// Default of `client.max_request_body_size_mb`, bytes.
 pub const REQUEST_BODY_BYTES_MAX: usize = 100 * 1024 * 1024;
 /// Bytes of held bodies that one shard keeps at once; beyond it a 503.
@@ -86,8 +84,12 @@ pub const CONTROL_MESSAGES_MAX: usize = 8192;
 pub const ACCESS_RECORDS_MAX: usize = 1024;
 /// How often control writes the access log; sooner where half of it has filled up.
 pub const ACCESS_LOG_BEAT: Duration = Duration::from_millis(100);
-/// Client connections of one shard.
+/// Default of `server.max_connections`: client connections of one shard; those beyond it get a 503.
 pub const CLIENT_CONNECTIONS_MAX: usize = 65_536;
+/// Bounds of `server.max_connections`.
+pub const CLIENT_CONNECTIONS: RangeInclusive<u64> = 1..=10_000_000;
+/// Client connections of one shard that are being told to come back later; those beyond it are closed.
+pub const SURPLUS_CONNECTIONS_MAX: usize = 1024;
 /// What is known of a name is used at least and at most this long.
 pub const NAME_AGE_MIN: Duration = Duration::from_secs(5);
 /// See `NAME_AGE_MIN`.

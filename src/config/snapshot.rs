@@ -12,6 +12,8 @@ pub struct Snapshot {
     pub cors: Cors,
     /// Which of the client's header fields go on beyond the rules, and which do not.
     pub headers: HeaderPolicy,
+    /// Client connections that a shard serves at once.
+    pub client_connections_max: usize,
     /// A larger held body is a 413, bytes.
     pub request_body_bytes_max: usize,
     /// Whether `x-bf-direct-key: true` sends the caller's own key.
@@ -25,6 +27,7 @@ impl Snapshot {
             routes,
             cors: Cors::default(),
             headers: HeaderPolicy::default(),
+            client_connections_max: limits::CLIENT_CONNECTIONS_MAX,
             request_body_bytes_max: limits::REQUEST_BODY_BYTES_MAX,
             allows_direct_keys: false,
         }

@@ -4,8 +4,8 @@ use std::{fmt, mem::MaybeUninit, ops::Range};
 
 use super::{Fields, Framing, Known};
 
-/// Fields one head may have; more are refused.
-const FIELDS_MAX: usize = 128;
+/// Header fields of one message; more are refused.
+pub const HEADER_FIELDS_MAX: usize = 128;
 /// Fields at the end of a head in which it may differ from the one before to count as similar.
 const CHANGED_MAX: usize = 8;
 
@@ -86,7 +86,7 @@ impl RequestHead {
     /// do; none where it is not like that, or not all there.
     fn take_similar(&mut self, buffer: &mut Vec<u8>) -> Option<bool> {
         let (unchanged, at) = self.fields.unchanged(buffer);
-        if unchanged == 0 || unchanged > FIELDS_MAX - CHANGED_MAX {
+        if unchanged == 0 || unchanged > HEADER_FIELDS_MAX - CHANGED_MAX {
             return None;
         }
         let mut fields = [httparse::EMPTY_HEADER; CHANGED_MAX];
@@ -102,7 +102,7 @@ impl RequestHead {
     }
 
     fn take_any(&mut self, buffer: &mut Vec<u8>) -> Result<bool, HeadError> {
-        let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+        let mut fields = [const { MaybeUninit::uninit() }; HEADER_FIELDS_MAX];
         let mut parsed = httparse::Request::new(&mut []);
         let length = match parsed.parse_with_uninit_headers(buffer, &mut fields).map_err(refuse)? {
             httparse::Status::Complete(length) => length,
@@ -175,7 +175,7 @@ impl ResponseHead {
     /// Takes one head from the front of `buffer`: false where it is not all there yet. A response to
     /// `HEAD`, and one with a status that allows no body, has none whatever its fields say.
     pub fn take(&mut self, buffer: &mut Vec<u8>, answers_head: bool) -> Result<bool, HeadError> {
-        let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+        let mut fields = [const { MaybeUninit::uninit() }; HEADER_FIELDS_MAX];
         let mut parsed = httparse::Response::new(&mut []);
         let parser = httparse::ParserConfig::default();
         let length = match parser

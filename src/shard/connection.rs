@@ -26,7 +26,7 @@ use super::{
 use crate::{
     config::limits::{
         BODY_IDLE_MAX, CLIENT_IDLE_MAX, CLIENT_WRITE_IDLE_MAX, HANG_UP_LOOK, HEAD_TIME_MAX,
-        PIPELINED_BYTES_MAX, REQUEST_HEAD_BYTES_MAX,
+        HEADER_FIELDS_MAX, PIPELINED_BYTES_MAX, REQUEST_HEAD_BYTES_MAX,
     },
     http::{BodyDecoder, BodyError, Framing, HeadError, RequestHead},
     ir::ApiError,
@@ -80,6 +80,14 @@ pub(super) async fn serve<N: Net>(
     }
 }
 
+/// Tells a client that comes when there are too many to come back later.
+pub(super) async fn turn_away<N: Net>(shard: &ShardState<N>, stream: N::Stream, surface: Surface) {
+    let message = "The gateway has as many connections as it may have. Try again in a moment, or raise \
+        server.max_connections in config.json.";
+    let error = ApiError::gateway(503, "overloaded", message);
+    refuse_head(shard, &Client::<N>::new(stream, surface, shard), &error).await;
+}
+
 /// Serves one request; false where it was the connection's last.
 async fn serve_one<N: Net>(shard: &ShardState<N>, client: &Client<N>, head: &RequestHead) -> bool {
     let tally = Tally::new(shard, client, head);
@@ -109,7 +117,7 @@ async fn serve_one<N: Net>(shard: &ShardState<N>, client: &Client<N>, head: &Req
     may_go_on
 }
 
-/// Refuses what is not even a head.
+/// Refuses what is not even a head, or before there is one.
 async fn refuse_head<N: Net>(shard: &ShardState<N>, client: &Client<N>, error: &ApiError) {
     let head = RequestHead::default();
     let tally = Tally::new(shard, client, &head);
@@ -388,7 +396,8 @@ fn head_refusal(error: HeadError) -> ApiError {
             format!("This is not a proper HTTP/1.1 request: {what}."),
         ),
         HeadError::TooManyFields => {
-            ApiError::client(431, "request_head_too_large", "The request has more than 128 header fields.")
+            let message = format!("The request has more than {HEADER_FIELDS_MAX} header fields.");
+            ApiError::client(431, "request_head_too_large", message)
         }
         HeadError::UnknownTransferCoding => {
             ApiError::client(501, "unknown_transfer_coding", "The only known Transfer-Encoding is `chunked`.")

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     config::{
         Snapshot,
-        limits::{MULTIPART_HELD_BYTES_MAX, SMALL_BODY_BYTES_MAX},
+        limits::{JSON_DEPTH_MAX, MULTIPART_HELD_BYTES_MAX, SMALL_BODY_BYTES_MAX},
     },
     dialect::{
         self, CompletionTap, FormScanner,
@@ -216,7 +216,8 @@ fn refuse_body(error: ScanError, body: &[u8]) -> ApiError {
             ApiError::client(400, "invalid_json", format!("The body is not valid JSON: see byte {at}."))
         }
         ScanError::TooDeep => {
-            ApiError::client(400, "invalid_json", "The body is nested more than 256 levels deep.")
+            let message = format!("The body is nested more than {JSON_DEPTH_MAX} levels deep.");
+            ApiError::client(400, "invalid_json", message)
         }
         ScanError::NotAnObject => ApiError::client(400, "invalid_json", "The body is not a JSON object."),
         ScanError::Ambiguous(field) => ApiError::client(

@@ -7,7 +7,7 @@ use super::{
     net::Net,
     state::{Presence, ShardState},
 };
-use crate::{bus::ToShard, route::Surface};
+use crate::{bus::ToShard, config::limits::SURPLUS_CONNECTIONS_MAX, route::Surface};
 
 /// Pause after a failed accept: without descriptors the next one would fail at once.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -44,14 +44,24 @@ impl<N: Net> Listeners<N> {
     }
 }
 
-/// Serves a connection in a task of its own.
+/// Serves a connection in a task of its own; says no where there are too many, and closes it where even
+/// those are too many. Operators are always heard.
 pub(super) fn serve<N: Net>(shard: &Rc<ShardState<N>>, stream: N::Stream, surface: Surface) {
+    let (served, served_max) = (shard.clients.len(), shard.snapshot().client_connections_max);
+    if served >= served_max + SURPLUS_CONNECTIONS_MAX {
+        return;
+    }
+    let is_surplus = served >= served_max && surface != Surface::Admin;
     let number = shard.clients.next_number();
     let presence = Rc::new(Presence::default());
     let task = {
         let (shard, presence) = (shard.clone(), presence.clone());
         shard.net.clone().spawn(async move {
-            connection::serve(&shard, stream, surface, &presence).await;
+            if is_surplus {
+                Box::pin(connection::turn_away(&shard, stream, surface)).await;
+            } else {
+                connection::serve(&shard, stream, surface, &presence).await;
+            }
             shard.clients.end(number);
             publish_load(&shard);
         })

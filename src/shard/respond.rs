@@ -44,8 +44,10 @@ pub(super) async fn refuse<N: Net>(
     let mut body = Vec::new();
     openai_chat::encode_error(error, &mut body);
     let mut lines = cors_lines(&shard.snapshot(), head);
-    if error.status == 405 {
-        lines.push_str("Allow: GET, HEAD, OPTIONS\r\n");
+    match error.status {
+        405 => lines.push_str("Allow: GET, HEAD, OPTIONS\r\n"),
+        503 => lines.push_str("Retry-After: 1\r\n"),
+        _ => {}
     }
     let answer = Answer { status: error.status, content_type: JSON, lines, body: &body };
     send(shard, client, head, tally, &answer, is_persistent).await.is_ok()

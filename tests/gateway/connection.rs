@@ -2,6 +2,8 @@
 
 use std::net::TcpListener;
 
+use serde_json::json;
+
 use crate::harness::{
     CHAT, Engine, Gateway, LAST_CHUNK, STREAM_HEAD, Setup, Signal, Upstream, chat, chunk, get, json_reply,
     on_both_engines, openai_at, post, reply, streamed_chat,
@@ -260,6 +262,32 @@ fn many_clients_are_served_at_the_same_time() {
         for (number, client) in clients.iter_mut().enumerate() {
             assert_eq!(client.response().text(), chat(&format!("m{number}")));
         }
+    });
+}
+
+#[test]
+fn a_connection_too_many_is_told_to_come_back_later() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::json("{}");
+        let mut config = openai_at(&upstream);
+        config["server"] = json!({ "max_connections": 2 });
+        let gateway = Gateway::start(engine, &config);
+        let mut served = [gateway.client(), gateway.client()];
+        for client in &mut served {
+            client.send(post(CHAT, &chat("gpt-4o")));
+            assert_eq!(client.response().status(), 200);
+        }
+        let mut surplus = gateway.client();
+        surplus.send(post(CHAT, &chat("gpt-4o")));
+        let answer = surplus.response();
+        assert_eq!(answer.error(503)["type"], "server_error");
+        assert_eq!(answer.head.value("retry-after"), Some("1"));
+        assert!(surplus.is_closed());
+        drop(surplus);
+        served[0].send(get("/health"));
+        assert_eq!(served[0].response().status(), 200, "those who are served stay");
+        drop(served);
+        while gateway.call(get("/health")).status() != 200 {}
     });
 }
 

@@ -6,5 +6,5 @@ pub mod document;
 mod scan;
 mod usage;
 
-pub use scan::{Outline, ScanError, scan};
+pub use scan::{JSON_DEPTH_MAX, Outline, ScanError, scan};
 pub use usage::find_usage;

@@ -7,8 +7,8 @@ use super::block::{BLOCK, Block};
 
 /// Words of the stack of open brackets: one bit a level.
 const DEPTH_WORDS: usize = 4;
-/// Levels of nesting; a deeper body is refused.
-const DEPTH_MAX: usize = DEPTH_WORDS * 64;
+/// Nesting of a JSON body; a deeper one is refused.
+pub const JSON_DEPTH_MAX: usize = DEPTH_WORDS * 64;
 
 /// The fields of a request body that routing reads; all else stays unread.
 #[derive(Debug, Default, PartialEq)]
@@ -424,7 +424,7 @@ impl<'a> Scanner<'a> {
 
 impl Open {
     fn push(&mut self, is_object: bool) -> Result<(), ScanError> {
-        if self.depth == DEPTH_MAX {
+        if self.depth == JSON_DEPTH_MAX {
             return Err(ScanError::TooDeep);
         }
         let (word, bit) = (self.depth / 64, self.depth % 64);
@@ -496,8 +496,8 @@ mod tests {
     #[test]
     fn nesting_has_a_limit() {
         let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
-        assert!(scan(nested(DEPTH_MAX).as_bytes()).is_ok());
-        assert_eq!(scan(nested(DEPTH_MAX + 1).as_bytes()), Err(ScanError::TooDeep));
+        assert!(scan(nested(JSON_DEPTH_MAX).as_bytes()).is_ok());
+        assert_eq!(scan(nested(JSON_DEPTH_MAX + 1).as_bytes()), Err(ScanError::TooDeep));
     }
 
     #[test]
