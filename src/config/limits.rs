@@ -64,6 +64,8 @@ pub const REQUEST_TIME_SECONDS: RangeInclusive<u64> = 1..=86_400;
 pub const STREAM_IDLE_SECONDS: RangeInclusive<u64> = 5..=3600;
 /// Age of a provider's list of models.
 pub const MODELS_AGE_MAX: Duration = Duration::from_secs(300);
+/// Pause before a provider that did not list its models is asked again.
+pub const MODELS_RETRY: Duration = Duration::from_secs(30);
 /// Time for a provider to list its models; a slower one is left out.
 pub const MODELS_TIME_MAX: Duration = Duration::from_secs(5);
 /// Time for requests under way to end once the process is told to stop.

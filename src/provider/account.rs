@@ -66,7 +66,7 @@ pub enum Models {
 }
 
 /// Where requests go: what a connection is made to, and the path that all requests begin with.
-#[derive(Debug)]
+#[derive(Debug, Eq, PartialEq)]
 pub struct Endpoint {
     /// Equal for endpoints that may share connections.
     pub id: u64,

@@ -21,12 +21,13 @@ pub enum Choice<'a> {
 
 /// Picks a key; none where no key allows the model. A key of weight 0 is only picked where all are.
 pub fn pick<'a>(
-    keys: &'a [Key],
+    keys: impl IntoIterator<Item = &'a Key> + Clone,
     model: Option<&str>,
     choice: Choice<'_>,
     rng: &mut fastrand::Rng,
 ) -> Option<&'a Key> {
-    let allowed = || keys.iter().filter(|key| model.map_or(key.is_enabled, |model| key.allows(model)));
+    let is_allowed = |key: &&Key| model.map_or(key.is_enabled, |model| key.allows(model));
+    let allowed = || keys.clone().into_iter().filter(is_allowed);
     match choice {
         Choice::Weighted => weighted(allowed, rng),
         Choice::Fixed => allowed().reduce(|best, key| {

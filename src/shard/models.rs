@@ -6,7 +6,7 @@ use std::{
     future::{Future, poll_fn},
     pin::Pin,
     rc::Rc,
-    task::Poll,
+    task::{Poll, Waker},
     time::Instant,
 };
 
@@ -22,20 +22,70 @@ use super::{
 use crate::{
     config::{
         Snapshot,
-        limits::{MODELS_AGE_MAX, MODELS_BYTES_MAX, MODELS_TIME_MAX},
+        limits::{MODELS_AGE_MAX, MODELS_BYTES_MAX, MODELS_RETRY, MODELS_TIME_MAX},
     },
     dialect::json::document::{self, Value, json},
-    provider::Account,
+    provider::{Account, Endpoint},
     route::{self, Choice, pick},
 };
 
 /// The lists of models that this core knows, by account.
 #[derive(Default)]
-pub(super) struct ModelLists(RefCell<HashMap<String, Known>>);
+pub(super) struct ModelLists {
+    known: RefCell<HashMap<String, Known>>,
+    waiting: RefCell<Vec<Waker>>,
+}
 
-struct Known {
-    models: Rc<Vec<Value>>,
-    since: Instant,
+/// What is known of an account's list.
+enum Known {
+    /// Somebody is asking.
+    Asked,
+    /// What was answered, nothing where there was no answer.
+    Models { models: Rc<Vec<Value>>, until: Instant },
+}
+
+/// A question that is under way: whoever waits for its answer asks anew if it is dropped without one.
+struct Question<'a> {
+    lists: &'a ModelLists,
+    account: &'a str,
+}
+
+impl ModelLists {
+    /// The list of an account, or the question where it has to be asked for.
+    async fn find<'a>(&'a self, account: &'a str, now: Instant) -> Result<Rc<Vec<Value>>, Question<'a>> {
+        poll_fn(|cx| {
+            let mut known = self.known.borrow_mut();
+            match known.get(account) {
+                Some(Known::Asked) => {
+                    self.waiting.borrow_mut().push(cx.waker().clone());
+                    return Poll::Pending;
+                }
+                Some(Known::Models { models, until }) if now < *until => {
+                    return Poll::Ready(Ok(models.clone()));
+                }
+                _ => {}
+            }
+            known.insert(account.to_owned(), Known::Asked);
+            Poll::Ready(Err(Question { lists: self, account }))
+        })
+        .await
+    }
+}
+
+impl Question<'_> {
+    fn settle(self, answer: Known) {
+        self.lists.known.borrow_mut().insert(self.account.to_owned(), answer);
+    }
+}
+
+impl Drop for Question<'_> {
+    fn drop(&mut self) {
+        let mut known = self.lists.known.borrow_mut();
+        if matches!(known.get(self.account), Some(Known::Asked)) {
+            known.remove(self.account);
+        }
+        self.lists.waiting.take().into_iter().for_each(Waker::wake);
+    }
 }
 
 /// The merged list, in OpenAI's shape. A provider that does not answer is left out.
@@ -48,26 +98,49 @@ pub(super) async fn merged<N: Net>(shard: &ShardState<N>, snapshot: &Snapshot) -
     json!({"object": "list", "data": models}).to_string()
 }
 
-/// One provider's models that its keys allow, named `provider/model`.
+/// One provider's models that its keys allow, named `provider/model`; asked for at all of its endpoints.
 async fn list<N: Net>(shard: &ShardState<N>, snapshot: &Snapshot, account: &Account) -> Rc<Vec<Value>> {
     let now = shard.net.now();
-    if let Some(known) = shard.model_lists.0.borrow().get(&account.name)
-        && now.saturating_duration_since(known.since) < MODELS_AGE_MAX
-    {
-        return known.models.clone();
+    let question = match shard.model_lists.find(&account.name, now).await {
+        Ok(known) => return known,
+        Err(question) => question,
+    };
+    let mut endpoints = Vec::new();
+    for key in account.keys.iter().filter(|key| key.is_enabled) {
+        if !endpoints.iter().any(|(known, _)| *known == &key.endpoint) {
+            endpoints.push((&key.endpoint, ask_in_time(shard, snapshot, account, &key.endpoint)));
+        }
     }
-    let timer = Timer::new(shard.net.clone());
-    let asked = timer.limit(now + MODELS_TIME_MAX, ask(shard, snapshot, account)).await;
-    let Some(offered) = asked.ok().flatten() else { return Rc::default() };
-    let models = Rc::new(allowed(account, offered));
-    let known = Known { models: models.clone(), since: now };
-    shard.model_lists.0.borrow_mut().insert(account.name.clone(), known);
+    let answers = together(endpoints.into_iter().map(|(_, asked)| asked)).await;
+    let age_max = if answers.iter().all(Option::is_some) { MODELS_AGE_MAX } else { MODELS_RETRY };
+    let offered: Vec<_> = answers.into_iter().flatten().collect();
+    // Aliases are worth nothing where nobody answers.
+    let models = if offered.is_empty() { Vec::new() } else { allowed(account, offered.concat()) };
+    let models = Rc::new(models);
+    question.settle(Known::Models { models: models.clone(), until: shard.net.now() + age_max });
     models
 }
 
-/// Asks the provider.
-async fn ask<N: Net>(shard: &ShardState<N>, snapshot: &Snapshot, account: &Account) -> Option<Vec<Value>> {
-    let key = pick(&account.keys, None, Choice::Fixed, &mut shard.rng.borrow_mut())?;
+async fn ask_in_time<N: Net>(
+    shard: &ShardState<N>,
+    snapshot: &Snapshot,
+    account: &Account,
+    endpoint: &Endpoint,
+) -> Option<Vec<Value>> {
+    let timer = Timer::new(shard.net.clone());
+    let deadline = shard.net.now() + MODELS_TIME_MAX;
+    timer.limit(deadline, ask(shard, snapshot, account, endpoint)).await.ok().flatten()
+}
+
+/// Asks one endpoint, with the key for stored objects or the heaviest of those that are used there.
+async fn ask<N: Net>(
+    shard: &ShardState<N>,
+    snapshot: &Snapshot,
+    account: &Account,
+    endpoint: &Endpoint,
+) -> Option<Vec<Value>> {
+    let keys = account.keys.iter().filter(|key| *key.endpoint == *endpoint);
+    let key = pick(keys, None, Choice::Fixed, &mut shard.rng.borrow_mut())?;
     let target = Target {
         snapshot,
         account,
@@ -109,8 +182,10 @@ fn allowed(account: &Account, offered: Vec<Value>) -> Vec<Value> {
     let mut models = Vec::new();
     for mut model in offered {
         let Some(id) = model.get("id").and_then(Value::as_str).map(str::to_owned) else { continue };
-        if account.keys.iter().any(|key| key.allows(&id)) {
-            model["id"] = format!("{name}/{id}").into();
+        let id_here = format!("{name}/{id}");
+        let is_new = !models.iter().any(|known: &Value| known["id"] == id_here.as_str());
+        if is_new && account.keys.iter().any(|key| key.allows(&id)) {
+            model["id"] = id_here.into();
             models.push(model);
         }
     }

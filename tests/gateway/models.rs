@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Gateway, Response, Upstream, custom_provider_at, get, on_both_engines, openai_at, provider_at,
-    refusing_address, reply,
+    Gateway, Response, Signal, Upstream, custom_provider_at, get, json_reply, on_both_engines, openai_at,
+    provider_at, refusing_address, reply,
 };
 
 const LIST: &str = r#"{ "object":"list","data":[ {"id":"gpt-4o","object":"model","created":1715367049,"owned_by":"system","more":1},
@@ -71,6 +71,67 @@ fn lists_of_the_providers_are_remembered() {
             assert_eq!(ids(&gateway.call(get("/v1/models"))), first);
         }
         assert_eq!(upstream.requests().len(), 1);
+    });
+}
+
+#[test]
+fn those_who_ask_at_once_share_one_question() {
+    on_both_engines(|engine| {
+        let go = Signal::<()>::new();
+        let gate = go.clone();
+        let upstream = Upstream::answering(move |_, peer| {
+            gate.wait();
+            peer.send(json_reply(LIST));
+        });
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        let mut clients = [(); 4].map(|()| gateway.client());
+        // The one that asked first leaves: another one asks.
+        let mut first = gateway.client();
+        first.send(get("/v1/models"));
+        upstream.next_request();
+        clients.iter_mut().for_each(|client| client.send(get("/v1/models")));
+        drop(first);
+        upstream.next_request();
+        (0..2).for_each(|_| go.give(()));
+        for client in &mut clients {
+            assert_eq!(ids(&client.response()), ["openai/gpt-4o", "openai/o3"]);
+        }
+        assert!(upstream.requests().is_empty());
+    });
+}
+
+#[test]
+fn a_provider_that_failed_is_not_asked_again_at_once() {
+    on_both_engines(|engine| {
+        let (alive, failing) = (Upstream::json(LIST), Upstream::bytes(reply("500 No", &[], b"{}")));
+        let config = json!({ "providers": {
+            "openai": provider_at(&alive.base_url()),
+            "failing": custom_provider_at(&failing.base_url()),
+        } });
+        let gateway = Gateway::start(engine, &config);
+        for _ in 0..3 {
+            assert_eq!(ids(&gateway.call(get("/v1/models"))), ["openai/gpt-4o", "openai/o3"]);
+        }
+        failing.only_request();
+    });
+}
+
+#[test]
+fn every_endpoint_of_a_provider_is_asked_once() {
+    on_both_engines(|engine| {
+        let [one, two] = ["one", "two"].map(|id| {
+            let list = json!({ "object": "list", "data": [{ "id": id }, { "id": "both" }] });
+            Upstream::json(&list.to_string())
+        });
+        let key = |name: &str, upstream: &Upstream| {
+            json!({ "name": name, "value": "", "models": ["*"], "weight": 1,
+                "vllm_key_config": { "url": upstream.base_url() } })
+        };
+        let keys = json!([key("a", &one), key("b", &two), key("c", &one)]);
+        let gateway = Gateway::start(engine, &json!({ "providers": { "vllm": { "keys": keys } } }));
+        assert_eq!(ids(&gateway.call(get("/v1/models"))), ["vllm/both", "vllm/one", "vllm/two"]);
+        one.only_request();
+        two.only_request();
     });
 }
 
