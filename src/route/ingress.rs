@@ -82,6 +82,9 @@ pub enum Operation {
     Rerank,
     /// Any other call that names a model in its body.
     OtherModelCall,
+    /// A call that may name a model, and makes or uses objects that the provider stores:
+    /// `/fine_tuning/jobs`, `/assistants`, runs of threads, `/realtime/sessions`.
+    StatefulCall,
     /// `/models/{model}`
     ModelDetails,
     /// A connection that goes on in WebSocket, on any path.
@@ -127,6 +130,7 @@ impl Operation {
             (Self::Moderation, _) => "moderation",
             (Self::Rerank, _) => "rerank",
             (Self::OtherModelCall, _) => "model_call",
+            (Self::StatefulCall, _) => "stateful_call",
             (Self::ModelDetails, _) => "model_details",
             (Self::WebSocket, _) => "websocket",
             (Self::Passthrough, _) => "passthrough",
@@ -139,7 +143,9 @@ impl Operation {
             Self::Translation => Self::Transcription.label(false),
             Self::ModelDetails => LIST_MODELS,
             Self::WebSocket => "realtime",
-            Self::Moderation | Self::OtherModelCall | Self::Passthrough => Self::Passthrough.label(false),
+            Self::Moderation | Self::OtherModelCall | Self::StatefulCall | Self::Passthrough => {
+                Self::Passthrough.label(false)
+            }
             _ => self.label(is_streamed),
         }
     }
@@ -152,14 +158,19 @@ impl Operation {
         )
     }
 
-    /// Whether its body names a model: it is held, scanned, and its key picked by weight.
+    /// Whether its body is about a model, and its key picked by weight.
     pub fn is_model_call(self) -> bool {
-        !matches!(self, Self::ModelDetails | Self::WebSocket | Self::Passthrough)
+        !matches!(self, Self::ModelDetails | Self::StatefulCall | Self::WebSocket | Self::Passthrough)
+    }
+
+    /// Whether its body may name a model: it is held and scanned.
+    pub fn may_name_model(self) -> bool {
+        self.is_model_call() || self == Self::StatefulCall
     }
 }
 
 /// The POSTs whose bodies name a model.
-static MODEL_CALLS: [(&str, Operation); 17] = [
+static MODEL_CALLS: [(&str, Operation); 21] = [
     ("/chat/completions", Operation::Chat),
     ("/completions", Operation::Completion),
     ("/responses", Operation::Responses),
@@ -177,7 +188,14 @@ static MODEL_CALLS: [(&str, Operation); 17] = [
     ("/rerank", Operation::Rerank),
     ("/ocr", Operation::OtherModelCall),
     ("/decisions", Operation::OtherModelCall),
+    ("/fine_tuning/jobs", Operation::StatefulCall),
+    ("/assistants", Operation::StatefulCall),
+    ("/threads/runs", Operation::StatefulCall),
+    ("/realtime/sessions", Operation::StatefulCall),
 ];
+
+/// Further ones, with the id of an object between a start and an end.
+static STATEFUL_PATHS: [(&str, &str); 2] = [("/assistants/", ""), ("/threads/", "/runs")];
 
 /// What `allowed_requests` calls asking for models.
 pub const LIST_MODELS: &str = "list_models";
@@ -246,8 +264,15 @@ pub fn path_segment(model: &str) -> String {
 }
 
 fn model_call(method: &str, path: &str) -> Option<Operation> {
-    let (_, operation) = MODEL_CALLS.iter().find(|(known, _)| *known == path)?;
-    (method == "POST").then_some(*operation)
+    if method != "POST" {
+        return None;
+    }
+    let known = MODEL_CALLS.iter().find(|(known, _)| *known == path).map(|(_, operation)| *operation);
+    let has_id = |(start, end): &(&str, &str)| {
+        let id = path.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
+        id.is_some_and(|id| !id.is_empty() && !id.contains('/'))
+    };
+    known.or_else(|| STATEFUL_PATHS.iter().any(has_id).then_some(Operation::StatefulCall))
 }
 
 /// The route that a path belongs to, one of few: for the metrics' label `path`.
@@ -364,6 +389,10 @@ mod tests {
     fn only_posts_that_name_a_model_are_model_calls() {
         assert_eq!(call("GET", "/v1/chat/completions").1, Operation::Passthrough);
         assert_eq!(call("POST", "/v1/files").1, Operation::Passthrough);
+        assert_eq!(call("POST", "/v1/assistants/a").1, Operation::StatefulCall);
+        assert_eq!(call("POST", "/v1/threads/t/runs").1, Operation::StatefulCall);
+        assert_eq!(call("POST", "/v1/threads/t/runs/r").1, Operation::Passthrough);
+        assert_eq!(call("GET", "/v1/assistants/a").1, Operation::Passthrough);
         assert_eq!(call("DELETE", "/openai/models/ft:x").1, Operation::ModelDetails);
         assert_eq!(call("GET", "/openai/models").1, Operation::Passthrough);
         assert_eq!(locate(Surface::Whole, "GET", "/v1/models"), Ok(Place::Models));

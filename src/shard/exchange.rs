@@ -61,7 +61,7 @@ pub(super) async fn exchange<N: Net>(
         Wanted::Arrived => client.take_body(&mut body)?,
     };
     let read_at = shard.net.now();
-    let outline = outline(&ingress, &body, form.as_deref())?; // 4 dialect: model and stream; no tree
+    let outline = outline(&ingress, head, &body, form.as_deref())?; // 4 dialect: model and stream; no tree
     let target = plan(shard, &snapshot, &ingress, head, &outline)?; // 5 route: account and key
     form = form.filter(|form| !is_whole && form.model().is_some());
     if outline.model.is_none() && !is_whole && ingress.operation.is_model_call() {
@@ -104,7 +104,7 @@ enum Wanted {
 }
 
 fn wanted(ingress: &Ingress<'_>, head: &RequestHead) -> Result<Wanted, ApiError> {
-    if !ingress.operation.is_model_call() {
+    if !is_scanned(ingress, head) {
         return Ok(if is_small(head.framing) { Wanted::Whole } else { Wanted::Arrived });
     }
     if head.fields.is_repeated(Known::ContentType) || head.fields.is_repeated(Known::ContentEncoding) {
@@ -121,6 +121,15 @@ fn wanted(ingress: &Ingress<'_>, head: &RequestHead) -> Result<Wanted, ApiError>
     let content_type = head.fields.known_text(Known::ContentType).filter(|_| ingress.operation.takes_form());
     let boundary = content_type.map(dialect::boundary).transpose()?.flatten();
     Ok(boundary.map_or(Wanted::Whole, |boundary| Wanted::Model(Box::new(FormScanner::new(boundary)))))
+}
+
+/// Whether the body has to be looked at for a model.
+fn is_scanned(ingress: &Ingress<'_>, head: &RequestHead) -> bool {
+    let content_type = head.fields.known_text(Known::ContentType).unwrap_or_default();
+    ingress.operation.is_model_call()
+        || ingress.operation.may_name_model()
+            && content_type.contains("json")
+            && !matches!(head.framing, Framing::Empty | Framing::Length(0))
 }
 
 /// Reads a form until its model is known, or no more may be held; true once that was all.
@@ -188,13 +197,14 @@ async fn read_more<N: Net>(
 /// What routing needs to know of the body.
 fn outline<'a>(
     ingress: &'a Ingress<'_>,
+    head: &RequestHead,
     body: &'a [u8],
     form: Option<&FormScanner>,
 ) -> Result<Outline<'a>, ApiError> {
     if let Some(model) = ingress.model.as_deref() {
         return Ok(Outline { model: Some(Cow::Borrowed(model)), ..Outline::default() });
     }
-    if !ingress.operation.is_model_call() {
+    if !is_scanned(ingress, head) {
         return Ok(Outline::default());
     }
     let Some(form) = form else {
@@ -266,12 +276,13 @@ fn plan<'s, N: Net>(
     if is_tunnel {
         check_tunnel(account)?;
     }
-    let is_for_model = ingress.operation.is_model_call() || is_tunnel;
+    let is_stateful = !(ingress.operation.is_model_call() || is_tunnel);
+    let is_for_model = ingress.operation.may_name_model() || is_tunnel;
     let choice = if let Some(id) = head.fields.own("x-bf-api-key-id") {
         Choice::Identified(id)
     } else if let Some(name) = head.fields.own("x-bf-api-key") {
         Choice::Named(name)
-    } else if !is_for_model || model.is_none() || outline.names_stored_object {
+    } else if is_stateful || model.is_none() || outline.names_stored_object {
         Choice::Fixed
     } else if let Some(session) = head.fields.own("x-bf-session-id") {
         Choice::Session(session)

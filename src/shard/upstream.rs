@@ -97,7 +97,7 @@ pub(super) enum Break {
 impl Target<'_> {
     /// What has to change in the body so that the provider sees its own name of the model.
     pub(super) fn splice(&self, outline: &Outline<'_>, ingress: &Ingress<'_>) -> Option<Splice> {
-        let resolved = self.resolved_model.filter(|_| ingress.operation.is_model_call())?;
+        let resolved = self.resolved_model.filter(|_| ingress.operation.may_name_model())?;
         if self.original_model == Some(resolved) {
             return None;
         }

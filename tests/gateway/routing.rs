@@ -143,6 +143,42 @@ fn a_model_of_null_is_as_good_as_none_where_none_is_needed() {
 }
 
 #[test]
+fn calls_about_stored_objects_go_where_their_model_says_with_one_fixed_key() {
+    on_both_engines(|engine| {
+        let [openai, own] = ["openai", "own"].map(Upstream::json);
+        let mut provider = custom_provider_at(&own.base_url());
+        provider["keys"] = json!([
+            { "name": "a", "value": "sk-a", "models": ["m"], "weight": 0.5 },
+            { "name": "b", "value": "sk-b", "models": ["m"], "weight": 0.5, "use_for_batch_api": true },
+        ]);
+        let config = json!({ "providers": { "openai": provider_at(&openai.base_url()), "own": provider } });
+        let gateway = Gateway::start(engine, &config);
+        for path in [
+            "/fine_tuning/jobs",
+            "/assistants",
+            "/assistants/asst_1",
+            "/threads/runs",
+            "/threads/thread_1/runs",
+            "/realtime/sessions",
+        ] {
+            for _ in 0..5 {
+                let answer = gateway.call(post(&format!("/v1{path}"), r#"{"model": "own/m", "x": 1}"#));
+                assert_eq!(answer.text(), "own", "{path}");
+                let seen = own.only_request();
+                assert_eq!((seen.key(), seen.text().as_str()), ("sk-b", r#"{"model": "m", "x": 1}"#));
+            }
+            gateway.call(post(&format!("/v1{path}"), r#"{"model":"own/other"}"#)).error(404);
+            gateway.call(post(&format!("/v1{path}"), r#"{"model":"#)).error(400);
+            for body in [r#"{"x":1}"#, r#"{"model":null}"#, ""] {
+                assert_eq!(gateway.call(post(&format!("/v1{path}"), body)).text(), "openai");
+                assert_eq!(openai.only_request().text(), body);
+            }
+        }
+        assert!(own.requests().is_empty());
+    });
+}
+
+#[test]
 fn a_keyless_provider_is_sent_no_credential() {
     on_both_engines(|engine| {
         let upstream = Upstream::json("{}");
