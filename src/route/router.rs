@@ -75,25 +75,34 @@ impl Routes {
                 return Err(not_found(message));
             }
         }
-        Ok((self.default(mount)?, model))
+        let account =
+            self.default_at(mount).ok_or_else(|| self.no_default("Name the model as `provider/model`"))?;
+        Ok((account, model))
     }
 
     /// The account that serves what names no model.
     pub fn default(&self, mount: Mount) -> Result<&Account, ApiError> {
+        self.default_at(mount).ok_or_else(|| self.no_default("Call it under /v1"))
+    }
+
+    fn default_at(&self, mount: Mount) -> Option<&Account> {
         let position = match mount {
             Mount::OpenAi => self.openai_default,
             Mount::V1 => self.v1_default,
         };
-        position.and_then(|at| self.accounts.get(at)).ok_or_else(|| {
-            not_found(if self.accounts.is_empty() {
-                "No provider is configured. Set OPENAI_API_KEY (or another provider's key variable) and \
-                 start the gateway again, write a config.json, or try `bifrost demo`, which needs no key."
-                    .to_owned()
-            } else {
-                "The provider `openai`, which serves models without a provider's name here, is not \
-                 configured. Name the model as `provider/model`, or add `providers.openai` to config.json."
-                    .to_owned()
-            })
+        position.and_then(|at| self.accounts.get(at))
+    }
+
+    fn no_default(&self, remedy: &str) -> ApiError {
+        not_found(if self.accounts.is_empty() {
+            "No provider is configured. Set OPENAI_API_KEY (or another provider's key variable) and \
+             start the gateway again, write a config.json, or try `bifrost demo`, which needs no key."
+                .to_owned()
+        } else {
+            format!(
+                "The provider `openai`, which serves what names no provider here, is not configured. {remedy}, \
+                 or add `providers.openai` to config.json."
+            )
         })
     }
 }
@@ -220,7 +229,10 @@ mod tests {
     fn bare_models_go_to_openai_or_under_v1_to_whoever_is_there() {
         let others = routes(&["mistral", "groq"], None);
         assert_eq!(found(&others, Mount::V1, "x").0, "mistral");
-        assert_eq!(others.find(Mount::OpenAi, "x").unwrap_err().status, 404);
+        let error = others.find(Mount::OpenAi, "x").unwrap_err();
+        assert!(error.status == 404 && error.message.contains("as `provider/model`"), "{error:?}");
+        let error = others.default(Mount::OpenAi).unwrap_err();
+        assert!(error.status == 404 && error.message.contains("under /v1"), "{error:?}");
         let fixed = routes(&["openai", "demo"], Some("demo"));
         assert_eq!(found(&fixed, Mount::OpenAi, "x").0, "demo");
     }
