@@ -23,10 +23,8 @@ pub(super) async fn connect<N: Net>(
     endpoint: &Endpoint,
 ) -> Result<Wire<N::Stream>, ApiError> {
     let name = &target.account.name;
-    let failed = |way: &str, what: String, remedy: &str| {
-        let message =
-            format!("The provider `{name}` at {endpoint} cannot be reached{way}: {what}. {remedy}.");
-        ApiError::provider(502, "upstream_connection_error", message)
+    let failed = |way: &str, failure: Failure, remedy: &str| {
+        failure.told(&format!("`{name}` at {endpoint}"), way, remedy)
     };
     let wire = match &endpoint.proxy {
         None => open(shard, &endpoint.host, endpoint.port)
@@ -42,21 +40,49 @@ pub(super) async fn connect<N: Net>(
             None => "Check its base_url and the network",
             Some(_) => "If the proxy looks into TLS, write its authority as proxy_config.ca_cert_pem",
         };
-        failed("", format!("TLS failed ({error})"), remedy)
+        failed("", format!("TLS failed ({error})").into(), remedy)
     })
 }
 
-async fn open<N: Net>(shard: &ShardState<N>, host: &str, port: u16) -> Result<Wire<N::Stream>, String> {
+/// Why there is no connection.
+struct Failure {
+    what: String,
+    is_late: bool,
+}
+
+impl Failure {
+    fn told(self, provider: &str, way: &str, remedy: &str) -> ApiError {
+        let message = format!("The provider {provider} cannot be reached{way}: {}. {remedy}.", self.what);
+        match self.is_late {
+            true => ApiError::provider(504, "upstream_timeout", message),
+            false => ApiError::provider(502, "upstream_connection_error", message),
+        }
+    }
+}
+
+impl From<String> for Failure {
+    fn from(what: String) -> Self {
+        Self { what, is_late: false }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self { is_late: error.kind() == io::ErrorKind::TimedOut, what: error.to_string() }
+    }
+}
+
+async fn open<N: Net>(shard: &ShardState<N>, host: &str, port: u16) -> Result<Wire<N::Stream>, Failure> {
     let found = shard.names.resolve(host, port, shard.net.now(), &shard.control).await;
     let addresses = found.map_err(|why| format!("the name does not resolve ({why})"))?;
-    dial(&shard.net, addresses).await.map(Wire::Plain).map_err(|error| error.to_string())
+    Ok(Wire::Plain(dial(&shard.net, addresses).await?))
 }
 
 async fn open_through<N: Net>(
     shard: &ShardState<N>,
     proxy: &Proxy,
     endpoint: &Endpoint,
-) -> Result<Wire<N::Stream>, String> {
+) -> Result<Wire<N::Stream>, Failure> {
     let wire = open(shard, &proxy.host, proxy.port).await?;
     let asked = async {
         let wire = shard.tls.connect(proxy.tls.as_ref(), &proxy.host, wire).await;
@@ -64,8 +90,13 @@ async fn open_through<N: Net>(
         pass_through(proxy, endpoint, wire, &shard.scratch).await
     };
     let timer = Timer::new(shard.net.clone());
-    let asked = timer.limit(shard.net.now() + PROXY_TIME_MAX, asked).await;
-    asked.unwrap_or_else(|_| Err(format!("it opened no way within {} s", PROXY_TIME_MAX.as_secs())))
+    match timer.limit(shard.net.now() + PROXY_TIME_MAX, asked).await {
+        Ok(asked) => asked.map_err(Failure::from),
+        Err(_) => {
+            let what = format!("it opened no way within {} s", PROXY_TIME_MAX.as_secs());
+            Err(Failure { what, is_late: true })
+        }
+    }
 }
 
 /// Connects to the address that answers first (RFC 8305, "happy eyeballs"): each next one is tried once
@@ -150,6 +181,14 @@ mod tests {
         });
         ended.unwrap();
         dialled
+    }
+
+    #[test]
+    fn an_address_that_says_nothing_at_all_is_a_timeout() {
+        let told = |kind: io::ErrorKind| Failure::from(io::Error::from(kind)).told("`p`", "", "Look").status;
+        assert_eq!(told(io::ErrorKind::TimedOut), 504);
+        assert_eq!(told(io::ErrorKind::ConnectionRefused), 502);
+        assert_eq!(Failure::from("no such name".to_owned()).told("`p`", "", "Look").status, 502);
     }
 
     #[test]
