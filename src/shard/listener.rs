@@ -2,11 +2,7 @@
 
 use std::{io, rc::Rc, time::Duration};
 
-use super::{
-    connection,
-    net::Net,
-    state::{Presence, ShardState},
-};
+use super::{connection, net::Net, state::ShardState};
 use crate::{bus::ToShard, config::limits::SURPLUS_CONNECTIONS_MAX, route::Surface};
 
 /// Pause after a failed accept: without descriptors the next one would fail at once.
@@ -52,10 +48,9 @@ pub(super) fn serve<N: Net>(shard: &Rc<ShardState<N>>, stream: N::Stream, surfac
         return;
     }
     let is_surplus = served >= served_max && surface != Surface::Admin;
-    let number = shard.clients.next_number();
-    let presence = Rc::new(Presence::default());
+    let (number, presence) = shard.clients.begin();
     let task = {
-        let (shard, presence) = (shard.clone(), presence.clone());
+        let shard = shard.clone();
         shard.net.clone().spawn(async move {
             if is_surplus {
                 Box::pin(connection::turn_away(&shard, stream, surface)).await;
@@ -66,7 +61,7 @@ pub(super) fn serve<N: Net>(shard: &Rc<ShardState<N>>, stream: N::Stream, surfac
             publish_load(&shard);
         })
     };
-    shard.clients.keep(number, task, presence);
+    shard.clients.keep(number, task);
     publish_load(shard);
 }
 

@@ -53,7 +53,7 @@ pub(super) struct Clients<N: Net> {
 }
 
 struct Served<N: Net> {
-    _task: N::Task,
+    task: Option<N::Task>,
     presence: Rc<Presence>,
 }
 
@@ -159,15 +159,22 @@ impl<N: Net> Clients<N> {
         self.served.borrow().len() - self.done.borrow().len()
     }
 
-    /// A number for a connection that is about to be served.
-    pub(super) fn next_number(&self) -> u64 {
-        self.next.replace(self.next.get() + 1)
+    /// A number for a connection, and where it will show itself, before there is a task: that may run, and
+    /// even end, while it is started.
+    pub(super) fn begin(&self) -> (u64, Rc<Presence>) {
+        self.let_go();
+        let number = self.next.replace(self.next.get() + 1);
+        let presence = Rc::new(Presence::default());
+        let served = Served { task: None, presence: presence.clone() };
+        self.served.borrow_mut().insert(number, served);
+        (number, presence)
     }
 
     /// Keeps the task that serves a connection.
-    pub(super) fn keep(&self, number: u64, task: N::Task, presence: Rc<Presence>) {
-        self.let_go();
-        self.served.borrow_mut().insert(number, Served { _task: task, presence });
+    pub(super) fn keep(&self, number: u64, task: N::Task) {
+        if let Some(served) = self.served.borrow_mut().get_mut(&number) {
+            served.task = Some(task);
+        }
     }
 
     /// A task says that it is at its end; it must not be dropped while it runs.
