@@ -360,6 +360,21 @@ mod tests {
     }
 
     #[test]
+    fn the_well_known_variables_are_known() {
+        for (variable, name) in [
+            ("OPENAI_API_KEY", "openai"),
+            ("ANTHROPIC_API_KEY", "anthropic"),
+            ("GEMINI_API_KEY", "gemini"),
+            ("MISTRAL_API_KEY", "mistral"),
+            ("GROQ_API_KEY", "groq"),
+        ] {
+            let snapshot = from_environment(&|asked| (asked == variable).then(|| SECRET.to_owned()));
+            let names = snapshot.routes.accounts().iter().map(|account| account.name.as_str());
+            assert_eq!(names.collect::<Vec<_>>(), [name]);
+        }
+    }
+
+    #[test]
     fn a_file_without_providers_takes_those_of_the_environment() {
         let (snapshot, warnings) = accepted(r#"{"client": {"allow_direct_keys": false}}"#);
         assert!(snapshot.routes.accounts().iter().any(|account| account.name == "openai"));

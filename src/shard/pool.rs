@@ -70,3 +70,70 @@ fn is_silent<S: AsyncRead + Unpin>(wire: &mut S) -> bool {
     let mut cx = Context::from_waker(Waker::noop());
     matches!(Pin::new(wire).poll_read(&mut cx, &mut [0]), Poll::Pending)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Read,
+        net::{Ipv4Addr, TcpListener, TcpStream},
+        time::Duration,
+    };
+
+    use super::*;
+    use crate::shard::net::epoll::{self, Epoll, Stream};
+
+    /// Both ends of some connections.
+    async fn connections<const COUNT: usize>(net: &Epoll) -> [(Wire<Stream>, TcpStream); COUNT] {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut pairs = Vec::new();
+        for _ in 0..COUNT {
+            let here = net.connect(listener.local_addr().unwrap()).await.unwrap();
+            pairs.push((Wire::Plain(here), listener.accept().unwrap().0));
+        }
+        pairs.try_into().unwrap_or_else(|_| unreachable!())
+    }
+
+    fn with_pool(test: impl AsyncFnOnce(Epoll, Pool<Epoll>)) {
+        let ended = epoll::run(async |net| {
+            test(net, Pool::default()).await;
+            Ok(())
+        });
+        ended.unwrap();
+    }
+
+    fn is_closed(mut peer: &TcpStream) -> bool {
+        peer.set_nonblocking(true).unwrap();
+        peer.read(&mut [0]).is_ok_and(|length| length == 0)
+    }
+
+    #[test]
+    fn the_connection_used_last_is_used_first_and_only_at_its_endpoint() {
+        with_pool(async |net, pool| {
+            let [(first, first_peer), (last, last_peer)] = connections(&net).await;
+            let now = net.now();
+            pool.put(1, first, now);
+            pool.put(1, last, now);
+            assert!(pool.take(2, now).is_none());
+            drop(pool.take(1, now).unwrap());
+            assert!(is_closed(&last_peer) && !is_closed(&first_peer));
+            drop(pool.take(1, now).unwrap());
+            assert!(is_closed(&first_peer));
+            assert!(pool.take(1, now).is_none());
+        });
+    }
+
+    #[test]
+    fn a_connection_that_was_idle_for_too_long_is_closed() {
+        with_pool(async |net, pool| {
+            let [(old, old_peer), (young, young_peer)] = connections(&net).await;
+            let begin = net.now();
+            pool.put(1, old, begin);
+            pool.put(1, young, begin + Duration::from_secs(1));
+            pool.sweep(begin + POOL_IDLE_MAX);
+            assert!(is_closed(&old_peer) && !is_closed(&young_peer));
+            assert_eq!(pool.len(), 1);
+            assert!(pool.take(1, begin + Duration::from_secs(1) + POOL_IDLE_MAX).is_none());
+            assert!(is_closed(&young_peer));
+        });
+    }
+}

@@ -238,3 +238,22 @@ pub(super) async fn upkeep<N: Net>(shard: Rc<ShardState<N>>) {
         shard.clients.let_go();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_beyond_what_a_core_may_hold_are_refused_until_others_end() {
+        let total = Cell::new(0);
+        let hold = || HeldBytes { total: &total, mine: 0 };
+        let (mut one, mut two) = (hold(), hold());
+        assert_eq!(one.set(HELD_BYTES_MAX - 1), Ok(()));
+        assert_eq!(two.set(1), Ok(()));
+        assert_eq!(two.set(2).map_err(|error| (error.status, error.code)), Err((503, Some("overloaded"))));
+        drop(one);
+        assert_eq!(two.set(2), Ok(()));
+        drop(two);
+        assert_eq!(total.get(), 0);
+    }
+}

@@ -266,6 +266,43 @@ fn many_clients_are_served_at_the_same_time() {
 }
 
 #[test]
+fn a_gateway_without_descriptors_serves_whom_it_has_and_then_the_others() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::json("{}");
+        let gateway = Setup::with_open_files(engine, 80).config(&openai_at(&upstream)).start();
+        assert_eq!(gateway.call(get("/metrics")).status(), 200, "all of it runs");
+        let mut clients: Vec<_> = (0..120).map(|_| gateway.client()).collect();
+        let mut last = clients.pop().unwrap();
+        last.send(get("/health"));
+        clients[0].send(get("/health"));
+        assert_eq!(clients[0].response().status(), 200);
+        drop(clients);
+        assert_eq!(last.response().status(), 200);
+        assert_eq!(gateway.call(post(CHAT, &chat("gpt-4o"))).status(), 200);
+    });
+}
+
+#[test]
+fn no_shard_is_idle_while_others_have_several_connections() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::json("{}");
+        let gateway = Setup::new(engine).shards(4).config(&openai_at(&upstream)).start();
+        let mut clients = Vec::new();
+        for _ in 0..8 {
+            let mut client = gateway.client();
+            client.send(get("/health"));
+            assert_eq!(client.response().status(), 200);
+            clients.push(client);
+        }
+        for client in &mut clients {
+            client.send(post(CHAT, &chat("gpt-4o")));
+            assert_eq!(client.response().status(), 200);
+        }
+        assert_eq!(upstream.connections(), 4, "one for each shard, since none was asked twice at a time");
+    });
+}
+
+#[test]
 fn a_connection_too_many_is_told_to_come_back_later() {
     on_both_engines(|engine| {
         let upstream = Upstream::json("{}");

@@ -299,6 +299,25 @@ fn a_client_that_expects_to_be_asked_for_its_body_is_asked() {
 }
 
 #[test]
+fn an_answer_that_comes_before_the_upload_has_ended_is_passed_on() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::per_connection(|peer| {
+            if peer.head().is_some() {
+                peer.send(reply("413 Content Too Large", &[("Connection", "close")], b"too large"));
+                peer.wait_until_closed();
+            }
+        });
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        let mut client = gateway.client();
+        client.send("PUT /v1/uploads/u/parts HTTP/1.1\r\nHost: a\r\nContent-Length: 90000000\r\n\r\nsome");
+        let answer = client.response();
+        assert_eq!((answer.status(), answer.text().as_str()), (413, "too large"));
+        assert_eq!(answer.head.value("connection"), Some("close"));
+        assert!(client.is_closed());
+    });
+}
+
+#[test]
 fn an_upload_that_its_client_gives_up_is_given_up() {
     on_both_engines(|engine| {
         let (arrived, ended) = (Signal::new(), Signal::new());

@@ -80,6 +80,14 @@ impl Setup {
         Self::of(shell).shards(1).arguments(["--host", "127.0.0.1", "--port", "0"])
     }
 
+    /// A server as `new` makes it that may have so many files open.
+    pub(crate) fn with_open_files(engine: Engine, count: u32) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        let script = format!("ulimit -n {count}; exec \"$0\" \"$@\"");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_bifrost")]);
+        Self::of(shell).shards(1).arguments(["--host", "127.0.0.1", "--port", "0", "--io", engine.name()])
+    }
+
     /// The binary without arguments and variables, in an empty directory.
     pub(crate) fn command() -> Self {
         Self::of(Command::new(env!("CARGO_BIN_EXE_bifrost")))
