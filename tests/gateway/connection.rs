@@ -1,6 +1,6 @@
 //! Connections: kept, replaced, pipelined and closed.
 
-use std::net::TcpListener;
+use std::{net::TcpListener, thread};
 
 use serde_json::json;
 
@@ -299,6 +299,32 @@ fn no_shard_is_idle_while_others_have_several_connections() {
             assert_eq!(client.response().status(), 200);
         }
         assert_eq!(upstream.connections(), 4, "one for each shard, since none was asked twice at a time");
+    });
+}
+
+#[test]
+fn every_client_hears_of_the_end_however_busy_its_connection_is() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::answering(|_, peer| {
+            peer.send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500000\r\n\r\n");
+            peer.send(vec![b' '; 300_000]);
+            peer.reset();
+        });
+        let gateway = Setup::new(engine).shards(4).config(&openai_at(&upstream)).start();
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        let mut client = gateway.client();
+                        client.send(post(CHAT, &chat("gpt-4o")));
+                        // It is refused, or cut; `rest` fails the test where it neither ends nor goes on.
+                        if client.head().status() == 200 {
+                            assert!(!client.rest().1);
+                        }
+                    }
+                });
+            }
+        });
     });
 }
 

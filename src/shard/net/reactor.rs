@@ -34,8 +34,8 @@ const SUBMISSIONS: u32 = 256;
 const COMPLETIONS: u32 = 4096;
 /// A reactor with nothing to wait for looks around once in this time.
 const IDLE_MAX: Duration = Duration::from_secs(1);
-/// Completions of these entries say nothing.
-const SILENT: u64 = u64::MAX;
+/// Marks, in what a poll is known by, that it was to be taken away.
+const REMOVAL: u64 = 1 << 31;
 
 /// One core's reactor.
 pub(super) struct Reactor {
@@ -178,9 +178,13 @@ impl Reactor {
         let mut count = 0;
         loop {
             let Some(completion) = self.ring.borrow_mut().completion().next() else { return count };
-            if completion.user_data() != SILENT {
+            let watched = completion.user_data();
+            if watched & REMOVAL == 0 {
                 count += 1;
                 self.take(&completion);
+            } else if completion.result() == -libc::EALREADY {
+                // It was about to tell something; while it stays, so does the connection, whoever closes it.
+                self.ask(removal(watched & !REMOVAL));
             }
         }
     }
@@ -305,10 +309,13 @@ impl Drop for Watch {
     fn drop(&mut self) {
         let source = self.reactor.sources.borrow_mut().try_remove(self.key);
         if let Some(source) = source {
-            let watched = user_data(self.key, source.generation);
-            self.reactor.ask(opcode::PollRemove::new(watched).build().user_data(SILENT));
+            self.reactor.ask(removal(user_data(self.key, source.generation)));
         }
     }
+}
+
+fn removal(watched: u64) -> squeue::Entry {
+    opcode::PollRemove::new(watched).build().user_data(watched | REMOVAL)
 }
 
 fn user_data(key: usize, generation: u32) -> u64 {
