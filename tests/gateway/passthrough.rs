@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::harness::{
-    Body, CHAT, Client, DEADLINE, Gateway, LAST_CHUNK, Peer, Signal, Upstream, chat, chunk, get,
+    Body, CHAT, Client, DEADLINE, Engine, Gateway, LAST_CHUNK, Peer, Signal, Upstream, chat, chunk, get,
     on_both_engines, openai_at, post, reply, request,
 };
 
@@ -56,11 +56,22 @@ fn an_upload_is_on_its_way_before_its_last_byte_was_sent() {
     });
 }
 
-#[test]
-fn an_upload_that_the_upstream_does_not_read_slows_its_client() {
-    on_both_engines(|engine| {
-        const WHOLE: usize = 96 * 1024 * 1024;
-        let release = Signal::<()>::new();
+/// An upload that nobody reads.
+struct Stalled {
+    client: Client,
+    /// What was taken of it, bytes.
+    taken: usize,
+    gateway: Gateway,
+    /// Lets the upstream end.
+    release: Signal,
+    _upstream: Upstream,
+}
+
+impl Stalled {
+    const WHOLE: usize = 96 * 1024 * 1024;
+
+    fn new(engine: Engine) -> Self {
+        let release = Signal::new();
         let gate = release.clone();
         let upstream = Upstream::per_connection(move |peer| {
             if peer.head().is_some() {
@@ -69,30 +80,27 @@ fn an_upload_that_the_upstream_does_not_read_slows_its_client() {
         });
         let gateway = Gateway::start(engine, &openai_at(&upstream));
         let mut client = gateway.client();
+        let length = Self::WHOLE;
         client
-            .send(format!("PUT /v1/uploads/u/parts HTTP/1.1\r\nHost: a\r\nContent-Length: {WHOLE}\r\n\r\n"));
-        let taken = client.send_until_blocked(&noise(256 * 1024), WHOLE);
+            .send(format!("PUT /v1/uploads/u/parts HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"));
+        let taken = client.send_until_blocked(&noise(256 * 1024), Self::WHOLE);
+        Self { client, taken, gateway, release, _upstream: upstream }
+    }
+}
+
+#[test]
+fn an_upload_that_the_upstream_does_not_read_slows_its_client() {
+    on_both_engines(|engine| {
+        let Stalled { taken, release, .. } = Stalled::new(engine);
         release.give(());
-        assert!(taken < WHOLE / 2, "{taken} bytes were taken that nobody reads");
+        assert!(taken < Stalled::WHOLE / 2, "{taken} bytes were taken that nobody reads");
     });
 }
 
 #[test]
 fn a_client_that_leaves_an_upload_which_nobody_reads_is_noticed() {
     on_both_engines(|engine| {
-        const WHOLE: usize = 96 * 1024 * 1024;
-        let release = Signal::<()>::new();
-        let gate = release.clone();
-        let upstream = Upstream::per_connection(move |peer| {
-            if peer.head().is_some() {
-                gate.wait();
-            }
-        });
-        let gateway = Gateway::start(engine, &openai_at(&upstream));
-        let mut client = gateway.client();
-        client
-            .send(format!("PUT /v1/uploads/u/parts HTTP/1.1\r\nHost: a\r\nContent-Length: {WHOLE}\r\n\r\n"));
-        client.send_until_blocked(&noise(256 * 1024), WHOLE);
+        let Stalled { client, gateway, release, .. } = Stalled::new(engine);
         let mut watcher = gateway.client();
         let mut connections = || {
             watcher.send(get("/metrics"));

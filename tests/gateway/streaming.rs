@@ -18,6 +18,17 @@ fn asking(gateway: &Gateway) -> Client {
     client
 }
 
+/// An upstream that never answers, and tells when it was left.
+fn silent_upstream() -> (Upstream, Signal) {
+    let gone = Signal::new();
+    let told = gone.clone();
+    let upstream = Upstream::answering(move |_, peer| {
+        peer.wait_until_closed();
+        told.give(());
+    });
+    (upstream, gone)
+}
+
 /// Checks that what is left of a stream is one error event as the OpenAI SDKs raise it.
 fn ends_in_an_error(client: &mut Client) {
     let (rest, _) = client.rest();
@@ -127,12 +138,7 @@ fn a_client_that_hangs_up_in_a_stream_closes_the_upstream() {
 #[test]
 fn a_client_that_hangs_up_while_it_waits_closes_the_upstream() {
     on_both_engines(|engine| {
-        let gone = Signal::new();
-        let told = gone.clone();
-        let upstream = Upstream::answering(move |_, peer| {
-            peer.wait_until_closed();
-            told.give(());
-        });
+        let (upstream, gone) = silent_upstream();
         let gateway = Gateway::start(engine, &openai_at(&upstream));
         for body in [chat("gpt-4o"), streamed_chat("gpt-4o")] {
             let mut client = gateway.client();
@@ -147,12 +153,7 @@ fn a_client_that_hangs_up_while_it_waits_closes_the_upstream() {
 #[test]
 fn a_client_that_hangs_up_behind_much_that_it_sent_ahead_closes_the_upstream() {
     on_both_engines(|engine| {
-        let gone = Signal::new();
-        let told = gone.clone();
-        let upstream = Upstream::answering(move |_, peer| {
-            peer.wait_until_closed();
-            told.give(());
-        });
+        let (upstream, gone) = silent_upstream();
         let gateway = Gateway::start(engine, &openai_at(&upstream));
         for is_reset in [false, true] {
             let mut client = gateway.client();
