@@ -2,95 +2,119 @@
 
 use std::sync::LazyLock;
 
-use memchr::memmem::Finder;
+use memchr::memmem::{self, Finder};
 
 /// Looks at the complete events of a stream that passes verbatim for the dialect's own end signal.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct CompletionTap {
-    signals: &'static LazyLock<Vec<Signal>>,
-    said: Said,
+    dialect: Dialect,
+    has_ended: bool,
+    /// The last bytes of chat, in two parts: whether a choice had ended is only asked at the end.
+    recent: [Vec<u8>; 2],
 }
 
-/// What a stream has said of its end.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-enum Said {
-    /// Nothing.
-    Nothing,
-    /// One of its choices has ended: the stream may end here.
-    MayEnd,
-    /// It has ended.
-    Ended,
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Dialect {
+    /// Ends in `[DONE]`, or an error said in band; a finish reason before an orderly end of the response
+    /// will do.
+    Chat,
+    /// Ends in an event of a certain type.
+    Responses,
 }
 
-/// Something that ends a stream: bytes to look for, and what must stand around them.
+/// Something that ends a stream of responses: bytes to look for, and what must stand before them.
 #[derive(Debug)]
 struct Signal {
     finder: Finder<'static>,
-    is_in_place: fn(before: &[u8], after: &[u8]) -> bool,
-    said: Said,
+    is_in_place: fn(before: &[u8]) -> bool,
 }
 
-/// Chat and legacy completions end in `[DONE]`; a finish reason before an orderly end of the response, or
-/// an error said in band, will do.
-static CHAT: LazyLock<Vec<Signal>> = LazyLock::new(|| {
-    vec![
-        signal("[DONE]", |before, _| begins_data(before), Said::Ended),
-        signal("\"finish_reason\"", |_, after| has_string_value(after), Said::MayEnd),
-        signal("\"error\"", |before, _| opens_data(before), Said::Ended),
-    ]
-});
+/// Bytes of chat in which a finish reason is looked for; it is in one of the last events.
+const RECENT_BYTES: usize = 2 * 1024;
 
-/// Responses end in an event of one of these types.
 static RESPONSES: LazyLock<Vec<Signal>> = LazyLock::new(|| {
-    let typed = |name| signal(name, |before, _| is_type(before), Said::Ended);
+    let typed = |name| Signal { finder: Finder::new(name), is_in_place: is_type };
     vec![
         typed("\"response.completed\""),
         typed("\"response.incomplete\""),
         typed("\"response.failed\""),
-        signal("\"error\"", |before, _| is_type(before) || opens_data(before), Said::Ended),
+        Signal {
+            finder: Finder::new("\"error\""),
+            is_in_place: |before| is_type(before) || opens_data(before),
+        },
     ]
 });
 
 impl CompletionTap {
     /// For chat and legacy completions.
     pub fn chat() -> Self {
-        Self { signals: &CHAT, said: Said::Nothing }
+        Self { dialect: Dialect::Chat, has_ended: false, recent: Default::default() }
     }
 
     /// For responses.
     pub fn responses() -> Self {
-        Self { signals: &RESPONSES, said: Said::Nothing }
+        Self { dialect: Dialect::Responses, has_ended: false, recent: Default::default() }
     }
 
     /// Looks at whole events.
     pub fn push(&mut self, events: &[u8]) {
-        for signal in self.signals.iter() {
-            if signal.said > self.said && signal.is_in(events) {
-                self.said = signal.said;
+        if self.has_ended {
+            return;
+        }
+        match self.dialect {
+            Dialect::Chat => {
+                self.has_ended = data_lines(events).any(is_last);
+                self.remember(events);
             }
+            Dialect::Responses => self.has_ended = RESPONSES.iter().any(|signal| signal.is_in(events)),
         }
     }
 
     /// Whether an orderly end of the response is the end of the stream.
     pub fn is_complete(&self) -> bool {
-        self.said >= Said::MayEnd
+        self.has_ended || self.dialect == Dialect::Chat && has_finish_reason(&self.recent.concat())
     }
 
     /// Whether the stream has said that it is at its end, whatever happens to the response.
     pub fn has_ended(&self) -> bool {
-        self.said == Said::Ended
+        self.has_ended
     }
-}
 
-fn signal(bytes: &'static str, is_in_place: fn(&[u8], &[u8]) -> bool, said: Said) -> Signal {
-    Signal { finder: Finder::new(bytes), is_in_place, said }
+    fn remember(&mut self, events: &[u8]) {
+        let [before, now] = &mut self.recent;
+        if now.len() >= RECENT_BYTES {
+            std::mem::swap(before, now);
+            now.clear();
+        }
+        now.extend_from_slice(&events[events.len().saturating_sub(RECENT_BYTES)..]);
+    }
 }
 
 impl Signal {
     fn is_in(&self, events: &[u8]) -> bool {
-        let length = self.finder.needle().len();
-        self.finder.find_iter(events).any(|at| (self.is_in_place)(&events[..at], &events[at + length..]))
+        self.finder.find_iter(events).any(|at| (self.is_in_place)(&events[..at]))
     }
+}
+
+/// What stands behind each `data:` that begins a line, white space before it removed.
+fn data_lines(events: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let starts = memchr::memchr2_iter(b'\n', b'\r', events).map(|end| end + 1);
+    std::iter::once(0).chain(starts).filter_map(|start| {
+        let line = events.get(start..)?.strip_prefix(b"data:")?;
+        Some(line.trim_ascii_start())
+    })
+}
+
+/// Whether these data end a chat.
+fn is_last(data: &[u8]) -> bool {
+    let opened = data.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+    data.starts_with(b"[DONE]") || opened.is_some_and(|object| object.starts_with(b"\"error\""))
+}
+
+/// Whether one of the choices has ended.
+fn has_finish_reason(events: &[u8]) -> bool {
+    let name = b"\"finish_reason\"";
+    memmem::find_iter(events, name).any(|at| has_string_value(&events[at + name.len()..]))
 }
 
 // In a JSON string a quote is escaped and a line end too: a bare quote, or a `data:` that begins a line,
@@ -122,6 +146,21 @@ fn has_string_value(after: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_finish_reason_counts_if_it_is_in_one_of_the_last_events() {
+        let finish = b"data: {\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"}]}\n\n";
+        let word =
+            b"data: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"x\"},\"finish_reason\":null}]}\n\n";
+        let mut tap = CompletionTap::chat();
+        tap.push(finish);
+        (0..10).for_each(|_| tap.push(word));
+        assert!(tap.is_complete());
+        (0..1000).for_each(|_| tap.push(word));
+        assert!(!tap.is_complete());
+        tap.push(&[&word.repeat(1000)[..], finish].concat());
+        assert!(tap.is_complete() && !tap.has_ended());
+    }
 
     fn completes(mut tap: CompletionTap, events: &str) -> bool {
         tap.push(events.as_bytes());

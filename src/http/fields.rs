@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::NameMap;
+use super::names::NameMap;
 
 /// The header fields of one message, with the bytes they came in.
 #[derive(Debug, Default)]
@@ -13,8 +13,7 @@ pub struct Fields {
     /// Position in `at` plus one of the first field of each known name, 0 where there is none.
     first: [u8; KNOWN_COUNT],
     /// A bit for each known name that stands there more than once.
-    repeated: u8,
-    has_own: bool,
+    repeated: u64,
 }
 
 /// Where a field stands in the bytes of its head.
@@ -26,12 +25,17 @@ struct Place {
     value_end: u32,
     name_length: u16,
     known: Option<Known>,
-    is_own: bool,
 }
 
-/// Names that are asked for on every request or response.
+/// Names that some rule is about; most fields have none of them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Known {
+    /// `Accept-Encoding`
+    AcceptEncoding,
+    /// `API-Key`
+    ApiKey,
+    /// `Authorization`
+    Authorization,
     /// `Connection`
     Connection,
     /// `Content-Encoding`
@@ -40,28 +44,107 @@ pub enum Known {
     ContentLength,
     /// `Content-Type`
     ContentType,
+    /// `Cookie`
+    Cookie,
     /// `Expect`
     Expect,
+    /// `Forwarded`
+    Forwarded,
     /// `Host`
     Host,
+    /// `HTTP2-Settings`
+    Http2Settings,
+    /// `Keep-Alive`
+    KeepAlive,
+    /// `OpenAI-Organization`
+    OpenAiOrganization,
+    /// `OpenAI-Project`
+    OpenAiProject,
     /// `Origin`
     Origin,
+    /// `Proxy-Authenticate`
+    ProxyAuthenticate,
+    /// `Proxy-Authorization`
+    ProxyAuthorization,
+    /// `Proxy-Connection`
+    ProxyConnection,
+    /// `Sec-WebSocket-Extensions`
+    SecWebSocketExtensions,
+    /// `Sec-WebSocket-Key`
+    SecWebSocketKey,
+    /// `Sec-WebSocket-Protocol`
+    SecWebSocketProtocol,
+    /// `Sec-WebSocket-Version`
+    SecWebSocketVersion,
+    /// `TE`
+    Te,
+    /// `Trailer`
+    Trailer,
     /// `Transfer-Encoding`
     TransferEncoding,
+    /// `Upgrade`
+    Upgrade,
+    /// `X-API-Key`
+    XApiKey,
+    /// `X-Goog-API-Key`
+    XGoogApiKey,
+    /// `X-Real-IP`
+    XRealIp,
+    /// Any name that begins with `X-BF-`: a field for the gateway
+    Own,
+    /// Any name that begins with `X-Forwarded-`
+    XForwarded,
 }
 
-const KNOWN_COUNT: usize = Known::TransferEncoding as usize + 1;
+const KNOWN_COUNT: usize = Known::XForwarded as usize + 1;
 
-static KNOWN: NameMap<Known, KNOWN_COUNT> = NameMap::new([
+static KNOWN: NameMap<Known, 30> = NameMap::new([
+    ("accept-encoding", Known::AcceptEncoding),
+    ("api-key", Known::ApiKey),
+    ("authorization", Known::Authorization),
     ("connection", Known::Connection),
     ("content-encoding", Known::ContentEncoding),
     ("content-length", Known::ContentLength),
     ("content-type", Known::ContentType),
+    ("cookie", Known::Cookie),
     ("expect", Known::Expect),
+    ("forwarded", Known::Forwarded),
     ("host", Known::Host),
+    ("http2-settings", Known::Http2Settings),
+    ("keep-alive", Known::KeepAlive),
+    ("openai-organization", Known::OpenAiOrganization),
+    ("openai-project", Known::OpenAiProject),
     ("origin", Known::Origin),
+    ("proxy-authenticate", Known::ProxyAuthenticate),
+    ("proxy-authorization", Known::ProxyAuthorization),
+    ("proxy-connection", Known::ProxyConnection),
+    ("sec-websocket-extensions", Known::SecWebSocketExtensions),
+    ("sec-websocket-key", Known::SecWebSocketKey),
+    ("sec-websocket-protocol", Known::SecWebSocketProtocol),
+    ("sec-websocket-version", Known::SecWebSocketVersion),
+    ("te", Known::Te),
+    ("trailer", Known::Trailer),
     ("transfer-encoding", Known::TransferEncoding),
+    ("upgrade", Known::Upgrade),
+    ("x-api-key", Known::XApiKey),
+    ("x-goog-api-key", Known::XGoogApiKey),
+    ("x-real-ip", Known::XRealIp),
 ]);
+
+impl Known {
+    /// What is known of a name, in whatever case.
+    pub fn of(name: &[u8]) -> Option<Self> {
+        // Most names that begin with an x go on with another letter.
+        if let [b'x' | b'X', b'-', third @ (b'b' | b'B' | b'f' | b'F'), ..] = name {
+            let is_own = third.eq_ignore_ascii_case(&b'b');
+            let (prefix, known) =
+                if is_own { ("x-bf-", Self::Own) } else { ("x-forwarded-", Self::XForwarded) };
+            let start = name.get(..prefix.len())?;
+            return start.eq_ignore_ascii_case(prefix.as_bytes()).then_some(known);
+        }
+        KNOWN.get(name)
+    }
+}
 
 impl Fields {
     /// How many of the fields stand, with all that comes before them, at the front of another head too, and
@@ -95,8 +178,7 @@ impl Fields {
             let value_end = value + field.value.len() as u32;
             let line_end = parsed.get(position + 1).map_or(head_end, |next| start(next.name.as_bytes()));
             are_whole &= has_line_end(line) && has_line_end(line_end);
-            let (known, is_own) = (KNOWN.get(name), is_own(name));
-            self.at.push(Place { line, line_end, value, value_end, name_length, known, is_own });
+            self.at.push(Place { line, line_end, value, value_end, name_length, known: Known::of(name) });
         }
         self.find_known();
         // Empty lines may come before the first one.
@@ -110,13 +192,11 @@ impl Fields {
     fn find_known(&mut self) {
         self.first = [0; KNOWN_COUNT];
         self.repeated = 0;
-        self.has_own = false;
         for (position, at) in self.at.iter().enumerate() {
-            self.has_own |= at.is_own;
             if let Some(known) = at.known {
                 match &mut self.first[known as usize] {
                     first @ 0 => *first = position as u8 + 1,
-                    _ => self.repeated |= 1 << known as u8,
+                    _ => self.repeated |= 1 << known as u64,
                 }
             }
         }
@@ -135,15 +215,16 @@ impl Fields {
 
     /// Whether a known field stands there more than once.
     pub fn is_repeated(&self, name: Known) -> bool {
-        self.repeated & 1 << name as u8 != 0
+        self.repeated & 1 << name as u64 != 0
     }
 
-    /// Appends the lines of those fields whose names are to be kept, as sent and in their order.
-    pub fn push_lines(&self, is_kept: impl Fn(&[u8]) -> bool, head: &mut Vec<u8>) {
+    /// Appends the lines of those fields that are to be kept, by their names and what is known of these, as
+    /// sent and in their order.
+    pub fn push_lines(&self, is_kept: impl Fn(&[u8], Option<Known>) -> bool, head: &mut Vec<u8>) {
         // Lines that follow each other are copied at once.
         let mut run = 0..0;
         for at in &self.at {
-            if is_kept(self.name(at)) {
+            if is_kept(self.name(at), at.known) {
                 if run.end != at.line {
                     head.extend_from_slice(self.slice(run));
                     run = at.line..at.line;
@@ -156,7 +237,7 @@ impl Fields {
 
     /// Whether there are fields for the gateway (`x-bf-…`).
     pub fn has_own(&self) -> bool {
-        self.has_own
+        self.known(Known::Own).is_some()
     }
 
     /// The first value of a known field, where it is text.
@@ -166,7 +247,7 @@ impl Fields {
 
     /// The first value of a field for the gateway (`x-bf-…`), where it is text.
     pub fn own(&self, name: &str) -> Option<&str> {
-        if self.has_own { self.text(name) } else { None }
+        if self.has_own() { self.text(name) } else { None }
     }
 
     /// The first value of a field, its name compared without case, where it is text.
@@ -189,7 +270,7 @@ impl Fields {
         if !self.is_repeated(name) && !first.contains(&b',') {
             return false;
         }
-        let others = self.iter().filter(|(key, _)| KNOWN.get(key) == Some(name)).map(|(_, value)| value);
+        let others = self.iter().filter(|(key, _)| Known::of(key) == Some(name)).map(|(_, value)| value);
         others
             .flat_map(|value| value.split(|byte| *byte == b','))
             .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
@@ -219,8 +300,4 @@ fn length_of_same(one: &[u8], other: &[u8]) -> usize {
     }
     let rest = one[same..].iter().zip(&other[same..]);
     same + rest.take_while(|(one, other)| one == other).count()
-}
-
-fn is_own(name: &[u8]) -> bool {
-    matches!(name, [b'x' | b'X', b'-', b'b' | b'B', b'f' | b'F', b'-', _, ..])
 }

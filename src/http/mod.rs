@@ -12,6 +12,5 @@ pub use body::{BodyDecoder, BodyError, Framing};
 pub use connect::{TunnelReply, connect_request, take_tunnel_reply};
 pub use fields::{Fields, Known};
 pub use head::{HEADER_FIELDS_MAX, HeadError, RequestHead, ResponseHead};
-pub use names::NameMap;
 pub use sse::EventBoundary;
 pub use write::{ChunkHead, chunk_head, length_line, reason, response_line};

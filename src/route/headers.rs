@@ -1,7 +1,7 @@
 //! Which header fields go on, in both directions.
 
 use crate::{
-    http::{Fields, Known, NameMap, RequestHead},
+    http::{Fields, Known, RequestHead},
     provider::{Account, Key},
     route::Operation,
 };
@@ -28,69 +28,73 @@ enum Rule {
     Handshake,
 }
 
-static RULES: NameMap<Rule, 27> = NameMap::new([
-    ("accept-encoding", Rule::Encoding),
-    ("api-key", Rule::Never),
-    ("authorization", Rule::Never),
-    ("connection", Rule::Never),
-    ("content-length", Rule::Never),
-    ("cookie", Rule::Never),
-    ("expect", Rule::Never),
-    ("forwarded", Rule::Private),
-    ("host", Rule::Never),
-    ("http2-settings", Rule::Never),
-    ("keep-alive", Rule::Never),
-    ("openai-organization", Rule::Private),
-    ("openai-project", Rule::Private),
-    ("proxy-authenticate", Rule::Never),
-    ("proxy-authorization", Rule::Never),
-    ("proxy-connection", Rule::Never),
-    ("sec-websocket-extensions", Rule::Handshake),
-    ("sec-websocket-key", Rule::Handshake),
-    ("sec-websocket-protocol", Rule::Never),
-    ("sec-websocket-version", Rule::Handshake),
-    ("te", Rule::Never),
-    ("trailer", Rule::Never),
-    ("transfer-encoding", Rule::Never),
-    ("upgrade", Rule::Never),
-    ("x-api-key", Rule::Never),
-    ("x-goog-api-key", Rule::Never),
-    ("x-real-ip", Rule::Private),
-]);
+fn rule(known: Known) -> Option<Rule> {
+    Some(match known {
+        Known::AcceptEncoding => Rule::Encoding,
+        Known::Forwarded
+        | Known::OpenAiOrganization
+        | Known::OpenAiProject
+        | Known::XForwarded
+        | Known::XRealIp => Rule::Private,
+        Known::SecWebSocketExtensions | Known::SecWebSocketKey | Known::SecWebSocketVersion => {
+            Rule::Handshake
+        }
+        Known::ApiKey
+        | Known::Authorization
+        | Known::Connection
+        | Known::ContentLength
+        | Known::Cookie
+        | Known::Expect
+        | Known::Host
+        | Known::Http2Settings
+        | Known::KeepAlive
+        | Known::Own
+        | Known::ProxyAuthenticate
+        | Known::ProxyAuthorization
+        | Known::ProxyConnection
+        | Known::SecWebSocketProtocol
+        | Known::Te
+        | Known::Trailer
+        | Known::TransferEncoding
+        | Known::Upgrade
+        | Known::XApiKey
+        | Known::XGoogApiKey => Rule::Never,
+        Known::ContentEncoding | Known::ContentType | Known::Origin => return None,
+    })
+}
 
-/// Fields with this prefix are private.
-const FORWARDED: &str = "x-forwarded-";
 /// Fields with this prefix are for the gateway.
 const OWN: &str = "x-bf-";
 /// A client's `x-bf-eh-<name>` goes on as `<name>`.
 const EXTRA: &str = "eh-";
 
-/// Fields of a response that belong to its connection, or to its framing.
-static RESPONSE_NEVER: NameMap<(), 9> = NameMap::new([
-    ("connection", ()),
-    ("content-length", ()),
-    ("keep-alive", ()),
-    ("proxy-authenticate", ()),
-    ("proxy-connection", ()),
-    ("te", ()),
-    ("trailer", ()),
-    ("transfer-encoding", ()),
-    ("upgrade", ()),
-]);
+/// Whether a field of a response belongs to its connection, or to its framing.
+fn is_of_response_hop(known: Known) -> bool {
+    matches!(
+        known,
+        Known::Connection
+            | Known::ContentLength
+            | Known::KeepAlive
+            | Known::ProxyAuthenticate
+            | Known::ProxyConnection
+            | Known::Te
+            | Known::Trailer
+            | Known::TransferEncoding
+            | Known::Upgrade
+    )
+}
 
-/// Fields that prove who calls.
-static CREDENTIALS: NameMap<(), 4> =
-    NameMap::new([("api-key", ()), ("authorization", ()), ("x-api-key", ()), ("x-goog-api-key", ())]);
+/// Whether a field proves who calls.
+fn is_credential(name: &[u8]) -> bool {
+    let credentials = [Known::ApiKey, Known::Authorization, Known::XApiKey, Known::XGoogApiKey];
+    Known::of(name).is_some_and(|known| credentials.contains(&known))
+}
 
 /// Browsers, which can send no other fields, put into this one a credential, and what stands for a field.
 const SUBPROTOCOLS: &str = "sec-websocket-protocol";
 const SUBPROTOCOL_KEY: &str = "openai-insecure-api-key.";
 static SUBPROTOCOL_FIELDS: [(&str, &str); 2] =
     [("openai-organization.", "openai-organization"), ("openai-project.", "openai-project")];
-
-/// Fields by which the gateway has read the body, or will read the answer: no extra changes them.
-static DECIDED: NameMap<(), 3> =
-    NameMap::new([("accept-encoding", ()), ("content-encoding", ()), ("content-type", ())]);
 
 /// Appends the fields of a client's request that the upstream gets, in their order and spelling, and
 /// those that the operator adds. A direct call proves itself by the caller's own credentials.
@@ -103,8 +107,8 @@ pub fn add_request_fields(
     head: &mut Vec<u8>,
 ) {
     let names_hops = names_hops(fields);
-    let is_kept = |name: &[u8]| {
-        is_passed(name, policy, operation)
+    let is_kept = |name: &[u8], known| {
+        is_passed(name, known, policy, operation)
             && !has_operator_field(account, name)
             && !(names_hops && is_hop(fields, name))
     };
@@ -136,7 +140,7 @@ fn add_subprotocols(fields: &Fields, policy: &HeaderPolicy, head: &mut Vec<u8>) 
         without_prefix(protocol, SUBPROTOCOL_KEY).is_some()
             || fields.any(|(prefix, name)| {
                 without_prefix(protocol, prefix).is_some()
-                    && !is_passed(name.as_bytes(), policy, Operation::WebSocket)
+                    && !is_passed(name.as_bytes(), Known::of(name.as_bytes()), policy, Operation::WebSocket)
             })
     };
     let offered = fields.all(SUBPROTOCOLS).flat_map(|value| value.split(|byte| *byte == b','));
@@ -151,7 +155,7 @@ fn add_subprotocols(fields: &Fields, policy: &HeaderPolicy, head: &mut Vec<u8>) 
 /// those that prove who calls.
 pub fn add_operator_fields(account: &Account, is_direct: bool, head: &mut Vec<u8>) {
     for (name, value) in &account.extra_headers {
-        if !(is_direct && CREDENTIALS.contains(name.as_bytes())) {
+        if !(is_direct && is_credential(name.as_bytes())) {
             push(name.as_bytes(), value.as_bytes(), head);
         }
     }
@@ -159,16 +163,16 @@ pub fn add_operator_fields(account: &Account, is_direct: bool, head: &mut Vec<u8
 
 /// Whether the caller proves who it is.
 pub fn has_credentials(fields: &Fields) -> bool {
-    fields.iter().any(|(name, value)| CREDENTIALS.contains(name) && !value.is_empty())
+    fields.iter().any(|(name, value)| is_credential(name) && !value.is_empty())
 }
 
 /// Appends the fields of an upstream's response that the client gets, in their order and spelling.
 /// `Content-Length` is the writer's.
 pub fn add_response_fields(fields: &Fields, replaces_cors: bool, head: &mut Vec<u8>) {
     let names_hops = names_hops(fields);
-    let is_kept = |name: &[u8]| {
+    let is_kept = |name: &[u8], known: Option<Known>| {
         let is_cors = replaces_cors && without_prefix(name, "access-control-").is_some();
-        !(is_cors || RESPONSE_NEVER.contains(name) || names_hops && is_hop(fields, name))
+        !(is_cors || known.is_some_and(is_of_response_hop) || names_hops && is_hop(fields, name))
     };
     fields.push_lines(is_kept, head);
 }
@@ -182,7 +186,7 @@ pub fn add_credentials(account: &Account, key: &Key, own: Option<&RequestHead>, 
         return;
     };
     for (name, value) in own.fields.iter() {
-        if CREDENTIALS.contains(name) {
+        if is_credential(name) {
             push(name, value, head);
         }
     }
@@ -191,11 +195,13 @@ pub fn add_credentials(account: &Account, key: &Key, own: Option<&RequestHead>, 
 /// A client may ask for any field that is not bound to a connection, a credential, decided, or denied.
 fn may_be_extra(name: &[u8], policy: &HeaderPolicy) -> bool {
     let is_denied = policy.denied.iter().any(|denied| name.eq_ignore_ascii_case(denied.as_bytes()));
-    !name.is_empty()
-        && !matches!(RULES.get(name), Some(Rule::Never | Rule::Handshake))
-        && !DECIDED.contains(name)
-        && !is_denied
-        && without_prefix(name, OWN).is_none()
+    let known = Known::of(name);
+    // By these the gateway has read the body, or will read the answer.
+    let decided = [Known::AcceptEncoding, Known::ContentEncoding, Known::ContentType];
+    let is_barred = known.is_some_and(|known| {
+        decided.contains(&known) || matches!(rule(known), Some(Rule::Never | Rule::Handshake))
+    });
+    !name.is_empty() && !is_barred && !is_denied
 }
 
 /// The operator's word on a field replaces the client's.
@@ -203,17 +209,11 @@ fn has_operator_field(account: &Account, name: &[u8]) -> bool {
     account.extra_headers.iter().any(|(own, _)| name.eq_ignore_ascii_case(own.as_bytes()))
 }
 
-fn is_passed(name: &[u8], policy: &HeaderPolicy, operation: Operation) -> bool {
+fn is_passed(name: &[u8], known: Option<Known>, policy: &HeaderPolicy, operation: Operation) -> bool {
     let listed = |names: &[String]| names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
-    // Most names that begin with an x go on with another letter.
-    let may_have_prefix = matches!(name, [b'x' | b'X', b'-', b'b' | b'B' | b'f' | b'F', ..]);
-    if may_have_prefix && without_prefix(name, OWN).is_some() {
-        return false;
-    }
-    let is_forwarded = may_have_prefix && without_prefix(name, FORWARDED).is_some();
-    let is_let_through = match RULES.get(name) {
-        None if !is_forwarded => true,
-        None | Some(Rule::Private) => listed(&policy.allowed),
+    let is_let_through = match known.and_then(rule) {
+        None => true,
+        Some(Rule::Private) => listed(&policy.allowed),
         Some(Rule::Encoding) => !operation.is_model_call(),
         Some(Rule::Handshake) => operation == Operation::WebSocket,
         Some(Rule::Never) => false,
