@@ -50,12 +50,15 @@ pub struct Start<N: Net> {
     pub control: flume::Sender<ToControl>,
     /// Where this one leaves what control writes to the access log.
     pub access: Arc<AccessRing>,
+    /// What its chance begins with: the same seed, the same choices.
+    pub seed: u64,
 }
 
 /// Serves until told to drain and the last request has ended.
 pub async fn run<N: Net>(net: N, start: Start<N>) -> io::Result<()> {
-    let Start { number, sockets, admin_sockets, snapshot, links, inbox, control, access } = start;
-    let state = Rc::new(ShardState::new(net.clone(), number, snapshot, links, control, access));
+    let Start { number, sockets, admin_sockets, snapshot, links, inbox, control, access, seed } = start;
+    let rng = fastrand::Rng::with_seed(seed);
+    let state = Rc::new(ShardState::new(net.clone(), number, snapshot, links, control, access, rng));
     let listeners = listener::start(&state, sockets, admin_sockets)?;
     let upkeep = net.spawn(state::upkeep(state.clone()));
     inbox::serve(&state, inbox, listeners).await;

@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
+    collections::BTreeMap,
     pin::Pin,
     task::{Context, Poll, Waker},
     time::Instant,
@@ -14,7 +14,7 @@ use super::{net::Net, tls::Wire};
 use crate::config::limits::{POOL_CONNECTIONS_MAX, POOL_IDLE_MAX};
 
 /// The idle connections of one core, by endpoint.
-pub(super) struct Pool<N: Net>(RefCell<HashMap<u64, Vec<Idle<N>>>>);
+pub(super) struct Pool<N: Net>(RefCell<BTreeMap<u64, Vec<Idle<N>>>>);
 
 struct Idle<N: Net> {
     wire: Wire<N::Stream>,

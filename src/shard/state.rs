@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
+    collections::BTreeMap,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -47,7 +47,7 @@ pub(super) struct ShardState<N: Net> {
 
 /// The connections of clients; those that are done are let go by the next one that comes.
 pub(super) struct Clients<N: Net> {
-    served: RefCell<HashMap<u64, Served<N>>>,
+    served: RefCell<BTreeMap<u64, Served<N>>>,
     done: RefCell<Vec<u64>>,
     next: Cell<u64>,
 }
@@ -78,6 +78,7 @@ impl<N: Net> ShardState<N> {
         links: ShardLinks,
         control: flume::Sender<ToControl>,
         access: Arc<AccessRing>,
+        rng: fastrand::Rng,
     ) -> Self {
         Self {
             number,
@@ -90,7 +91,7 @@ impl<N: Net> ShardState<N> {
             model_lists: ModelLists::default(),
             scratch: RefCell::new(vec![0; RECEIVE_BYTES].into_boxed_slice()),
             counters: RefCell::new(counters_of(&snapshot)),
-            rng: RefCell::new(fastrand::Rng::new()),
+            rng: RefCell::new(rng),
             clients: Clients::default(),
             is_draining: Cell::new(false),
             heard_control: Cell::new(net.now()),

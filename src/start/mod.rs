@@ -179,13 +179,32 @@ fn run(arguments: &Arguments, snapshot: Snapshot, demo: Option<TcpListener>) -> 
         let admin_sockets = admin_shards.next().unwrap_or_default();
         let access = links[number].access.clone();
         let (links, snapshot, control) = (links.clone(), snapshot.clone(), to_control.clone());
+        let seed = fastrand::u64(..);
         shards.push(if is_uring {
-            let start =
-                shard::Start { number, sockets, admin_sockets, snapshot, links, inbox, control, access };
+            let start = shard::Start {
+                number,
+                sockets,
+                admin_sockets,
+                snapshot,
+                links,
+                inbox,
+                control,
+                access,
+                seed,
+            };
             start_uring(core, start)?
         } else {
-            let start =
-                shard::Start { number, sockets, admin_sockets, snapshot, links, inbox, control, access };
+            let start = shard::Start {
+                number,
+                sockets,
+                admin_sockets,
+                snapshot,
+                links,
+                inbox,
+                control,
+                access,
+                seed,
+            };
             start_epoll(core, start)?
         });
     }
