@@ -38,9 +38,10 @@ pub(super) struct Splice {
     pub(super) bytes: Vec<u8>,
 }
 
-/// The part of a body that is still with the client.
+/// The part of a request that has not been sent: what was held back, and what is still with the client.
 pub(super) struct Rest<'a, N: Net> {
-    client: &'a Client<N>,
+    /// None where the client has sent everything.
+    client: Option<&'a Client<N>>,
     is_chunked: bool,
     /// Where it is a form whose model is known: there must be no other.
     form: Option<Box<FormScanner>>,
@@ -48,6 +49,7 @@ pub(super) struct Rest<'a, N: Net> {
     /// What has been read and not been sent, framed.
     buffer: Vec<u8>,
     sent: usize,
+    is_flushed: bool,
     /// Bytes that have come from the client, and that have gone to the upstream.
     moved: u64,
 }
@@ -100,7 +102,27 @@ impl<'a> Payload<'a> {
 impl<'a, N: Net> Rest<'a, N> {
     pub(super) fn new(client: &'a Client<N>, framing: Framing, form: Option<Box<FormScanner>>) -> Self {
         let is_chunked = framing == Framing::Chunked;
-        Self { client, is_chunked, form, is_read: false, buffer: Vec::new(), sent: 0, moved: 0 }
+        Self { client: Some(client), is_chunked, form, is_read: false, ..Self::held() }
+    }
+
+    /// Nothing but what is held.
+    pub(super) fn held() -> Self {
+        Self {
+            client: None,
+            is_chunked: false,
+            form: None,
+            is_read: true,
+            buffer: Vec::new(),
+            sent: 0,
+            is_flushed: true,
+            moved: 0,
+        }
+    }
+
+    /// Sends that first, and flushes it.
+    pub(super) fn hold_back(&mut self, unsent: &[IoSlice<'_>]) {
+        unsent.iter().for_each(|slice| self.buffer.extend_from_slice(slice));
+        self.is_flushed = false;
     }
 
     /// Bytes that have come from the client or have gone to the upstream so far.
@@ -125,7 +147,7 @@ impl<'a, N: Net> Rest<'a, N> {
     {
         for _ in 0..ROUNDS_MAX {
             // What is sent may still have to be flushed: over TLS it is not gone before.
-            if !self.buffer.is_empty() {
+            if !self.is_flushed {
                 let before = self.buffer.len() - self.sent;
                 let mut slices = [IoSlice::new(&self.buffer[self.sent..])];
                 let mut left = &mut slices[..];
@@ -134,14 +156,13 @@ impl<'a, N: Net> Rest<'a, N> {
                 self.sent += before - unsent;
                 self.moved += (before - unsent) as u64;
                 ready!(sent).map_err(|_| Stuck::Upstream)?;
+                self.is_flushed = true;
                 self.buffer.clear();
                 self.sent = 0;
             }
-            if self.is_read {
-                return Poll::Ready(Ok(()));
-            }
+            let Some(client) = self.client.filter(|_| !self.is_read) else { return Poll::Ready(Ok(())) };
             let mut content = std::mem::take(&mut self.buffer);
-            let read = self.client.poll_body(cx, scratch, &mut content);
+            let read = client.poll_body(cx, scratch, &mut content);
             self.moved += content.len() as u64;
             let is_read = match read {
                 Poll::Ready(read) => read.map_err(Stuck::Client)?,
@@ -156,6 +177,7 @@ impl<'a, N: Net> Rest<'a, N> {
             }
             self.is_read = is_read;
             self.buffer = if self.is_chunked { chunked(&content, is_read) } else { content };
+            self.is_flushed = self.buffer.is_empty();
         }
         // Both sides are fast: let others have their turn.
         cx.waker().wake_by_ref();

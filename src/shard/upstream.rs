@@ -256,6 +256,10 @@ impl<'a, N: Net> Upstream<'a, N> {
                 self.poll_head(cx, shard, outgoing)
             });
             if let Ok(ended) = timer.limit(look, step).await {
+                if ended.is_ok() && !is_held_sent {
+                    // It answers early; what follows on this connection must still be the request's end.
+                    self.rest.get_or_insert_with(Rest::held).hold_back(left);
+                }
                 return ended;
             }
         }
