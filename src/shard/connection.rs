@@ -181,18 +181,21 @@ impl<N: Net> Client<N> {
         let mut received = self.received.borrow_mut();
         // A head only becomes complete, or worth another look, with the end of a line.
         let is_worth_a_look = *parsed_to == 0 || memchr::memchr(b'\n', &received[*parsed_to..]).is_some();
-        if is_worth_a_look && !received.is_empty() {
-            *parsed_to = received.len();
-            if head.take(&mut received).map_err(head_refusal)? {
-                self.expect_body(head);
-                return Ok(true);
-            }
+        let come = received.len();
+        let mut is_whole = false;
+        if is_worth_a_look && come > 0 {
+            *parsed_to = come;
+            is_whole = head.take(&mut received).map_err(head_refusal)?;
         }
-        if received.len() > REQUEST_HEAD_BYTES_MAX {
+        let length = if is_whole { come - received.len() } else { come };
+        if length > REQUEST_HEAD_BYTES_MAX {
             let message = "The request's head is larger than 64 KiB.";
             return Err(ApiError::client(431, "request_head_too_large", message));
         }
-        Ok(false)
+        if is_whole {
+            self.expect_body(head);
+        }
+        Ok(is_whole)
     }
 
     fn expect_body(&self, head: &RequestHead) {
