@@ -148,7 +148,9 @@ impl<N: Net> Client<N> {
         head: &mut RequestHead,
         presence: &Presence,
     ) -> Result<bool, ApiError> {
-        let mut deadline = shard.net.now() + CLIENT_IDLE_MAX;
+        // The beginning of a head may have come behind the request before.
+        let has_begun = !self.received.borrow().is_empty();
+        let mut deadline = shard.net.now() + if has_begun { HEAD_TIME_MAX } else { CLIENT_IDLE_MAX };
         let mut parsed_to = 0;
         loop {
             if self.take_head(head, &mut parsed_to)? {
