@@ -167,14 +167,14 @@ pub(super) async fn relay<N: Net>(
         // All has been said, only the connection did not end.
         upstream.attempt.completed();
         outlet.pass(shard, client, b"", true).await?;
-        return Ok(false);
+        return Ok(is_persistent);
     }
     // Whole events only have gone out, so that this one is read as one.
     tally.failed(&error);
     let mut event = Vec::new();
     openai_chat::encode_stream_error(&error, &mut event);
     outlet.pass(shard, client, &event, true).await?;
-    Ok(false)
+    Ok(is_persistent)
 }
 
 fn kind<N: Net>(upstream: &Upstream<'_, N>, commit: &Commit<'_, '_>) -> Kind {
