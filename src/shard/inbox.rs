@@ -35,6 +35,7 @@ pub(super) async fn serve<N: Net>(
         shard.net.sleep(DRAIN_STEP).await;
         shard.clients.close_idle();
     }
+    shard.clients.close_all();
 }
 
 /// Whether the message was the last one.

@@ -189,6 +189,13 @@ impl<N: Net> Clients<N> {
         self.served.borrow_mut().retain(|_, served| !served.presence.is_idle.get());
     }
 
+    /// Closes all connections, whatever is under way.
+    pub(super) fn close_all(&self) {
+        self.let_go();
+        // Their tasks own this core's state, and it would keep them for ever.
+        drop(self.served.take());
+    }
+
     fn let_go(&self) {
         let done = self.done.take();
         let mut served = self.served.borrow_mut();
