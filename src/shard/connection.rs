@@ -4,7 +4,7 @@
 use std::{
     cell::{Cell, RefCell},
     future::{Future, poll_fn},
-    io,
+    io::{self, IoSlice},
     panic::AssertUnwindSafe,
     pin::Pin,
     rc::Rc,
@@ -263,17 +263,16 @@ impl<N: Net> Client<N> {
         shard: &ShardState<N>,
         content: &mut Vec<u8>,
     ) -> Result<bool, Ending> {
-        self.invite_body().await?;
+        self.invite_body(shard).await?;
         let deadline = shard.net.now() + BODY_IDLE_MAX;
         let more = poll_fn(|cx| self.poll_body(cx, &shard.scratch, content));
         self.timer.limit(deadline, more).await.unwrap_or_else(|_| Err(Ending::Refused(body_timeout())))
     }
 
     /// Sends `100 Continue` to a client that waits for it.
-    pub(super) async fn invite_body(&self) -> Result<(), Ending> {
+    pub(super) async fn invite_body(&self, shard: &ShardState<N>) -> Result<(), Ending> {
         if self.owes_continue.replace(false) && self.received.borrow().is_empty() {
-            let sent = self.socket.send([b"HTTP/1.1 100 Continue\r\n\r\n"]).await;
-            return sent.map_err(|_| Ending::Cut);
+            return self.send(shard, [b"HTTP/1.1 100 Continue\r\n\r\n"]).await;
         }
         Ok(())
     }
@@ -290,12 +289,19 @@ impl<N: Net> Client<N> {
         shard: &ShardState<N>,
         parts: [&[u8]; COUNT],
     ) -> Result<(), Ending> {
-        let deadline = shard.net.now() + CLIENT_WRITE_IDLE_MAX;
-        match self.timer.limit(deadline, self.socket.send(parts)).await {
-            Ok(Ok(())) => Ok(()),
-            _ => {
-                self.is_gone.set(true);
-                Err(Ending::Cut)
+        let mut slices = parts.map(IoSlice::new);
+        let mut left = &mut slices[..];
+        loop {
+            let before = unsent(left);
+            let deadline = shard.net.now() + CLIENT_WRITE_IDLE_MAX;
+            let send = poll_fn(|cx| self.socket.poll_send(cx, &mut left));
+            match self.timer.limit(deadline, send).await {
+                Ok(Ok(())) => return Ok(()),
+                Err(_) if unsent(left) < before => {}
+                _ => {
+                    self.is_gone.set(true);
+                    return Err(Ending::Cut);
+                }
             }
         }
     }
@@ -382,6 +388,10 @@ impl From<io::Error> for Ending {
     fn from(_: io::Error) -> Self {
         Self::Cut
     }
+}
+
+fn unsent(parts: &[IoSlice<'_>]) -> usize {
+    parts.iter().map(|part| part.len()).sum()
 }
 
 pub(super) fn body_timeout() -> ApiError {

@@ -77,7 +77,7 @@ pub(super) async fn exchange<N: Net>(
         form,
     };
     if outgoing.payload.has_rest {
-        client.invite_body().await?;
+        client.invite_body(shard).await?;
     }
     let attempt = Attempt::serving(tally, &target, ingress.operation, outline.is_streamed, read_at);
     let upstream = Upstream::open(shard, &attempt, outgoing, &client.timer, Some(client)).await?; // 7 provider, pool
