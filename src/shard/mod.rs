@@ -33,13 +33,13 @@ use crate::{
 };
 
 /// What a shard is started with.
-pub struct Start<N: Net> {
+pub struct Start<S> {
     /// Position among the links.
     pub number: usize,
     /// Listening sockets, one for each address.
-    pub sockets: Vec<N::Socket>,
+    pub sockets: Vec<S>,
     /// Those for metrics and admin; without any the others serve these too.
-    pub admin_sockets: Vec<N::Socket>,
+    pub admin_sockets: Vec<S>,
     /// The configuration.
     pub snapshot: Arc<Snapshot>,
     /// All shards.
@@ -55,7 +55,7 @@ pub struct Start<N: Net> {
 }
 
 /// Serves until told to drain and the last request has ended.
-pub async fn run<N: Net>(net: N, start: Start<N>) -> io::Result<()> {
+pub async fn run<N: Net>(net: N, start: Start<N::Socket>) -> io::Result<()> {
     let Start { number, sockets, admin_sockets, snapshot, links, inbox, control, access, seed } = start;
     let rng = fastrand::Rng::with_seed(seed);
     let state = Rc::new(ShardState::new(net.clone(), number, snapshot, links, control, access, rng));

@@ -22,7 +22,7 @@ use crate::{
     bus::{self, AccessLevel},
     config::{self, Finding, Rejected, Snapshot, limits::CONTROL_MESSAGES_MAX},
     control, shard,
-    shard::net::{self, epoll::Epoll, glommio::Uring},
+    shard::net,
 };
 use arguments::{Arguments, Command, Engine, LogStyle, variable};
 use sockets::{Flags, Sockets};
@@ -180,33 +180,9 @@ fn run(arguments: &Arguments, snapshot: Snapshot, demo: Option<TcpListener>) -> 
         let access = links[number].access.clone();
         let (links, snapshot, control) = (links.clone(), snapshot.clone(), to_control.clone());
         let seed = fastrand::u64(..);
-        shards.push(if is_uring {
-            let start = shard::Start {
-                number,
-                sockets,
-                admin_sockets,
-                snapshot,
-                links,
-                inbox,
-                control,
-                access,
-                seed,
-            };
-            start_uring(core, start)?
-        } else {
-            let start = shard::Start {
-                number,
-                sockets,
-                admin_sockets,
-                snapshot,
-                links,
-                inbox,
-                control,
-                access,
-                seed,
-            };
-            start_epoll(core, start)?
-        });
+        let start =
+            shard::Start { number, sockets, admin_sockets, snapshot, links, inbox, control, access, seed };
+        shards.push(if is_uring { start_uring(core, start)? } else { start_epoll(core, start)? });
     }
     // Control ends when the last shard has let go of its sender.
     drop(to_control);
@@ -244,12 +220,12 @@ fn choose_engine(engine: Engine) -> Result<bool, String> {
     }
 }
 
-fn start_uring(core: Option<core_affinity::CoreId>, start: shard::Start<Uring>) -> io::Result<Join> {
+fn start_uring(core: Option<core_affinity::CoreId>, start: shard::Start<TcpListener>) -> io::Result<Join> {
     let thread = net::glommio::spawn(core.map(|core| core.id), |engine| shard::run(engine, start))?;
     Ok(Box::new(move || thread.join().map_err(io::Error::from)?))
 }
 
-fn start_epoll(core: Option<core_affinity::CoreId>, start: shard::Start<Epoll>) -> io::Result<Join> {
+fn start_epoll(core: Option<core_affinity::CoreId>, start: shard::Start<TcpListener>) -> io::Result<Join> {
     let thread = thread::Builder::new().name(format!("shard-{}", start.number)).spawn(move || {
         if let Some(core) = core {
             core_affinity::set_for_current(core);
