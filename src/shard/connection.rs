@@ -35,6 +35,8 @@ use crate::{
 
 /// A body that nobody wanted is read up to this length, so that the connection can go on.
 const UNWANTED_BODY_BYTES_MAX: u64 = 64 * 1024;
+/// Requests, and pieces of bodies, that are read before others get their turn.
+const ROUNDS_MAX: u32 = 16;
 /// Time for the client to read a refusal before its connection is closed.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -56,6 +58,8 @@ pub(super) struct Client<N: Net> {
     is_body_read: Cell<bool>,
     is_taken_over: Cell<bool>,
     owes_continue: Cell<bool>,
+    /// Requests and pieces of bodies that have been read.
+    rounds: Cell<u32>,
     /// What has come of the request's body.
     body_bytes: Cell<u64>,
     is_gone: Cell<bool>,
@@ -73,7 +77,7 @@ pub(super) async fn serve<N: Net>(
     loop {
         // Boxed, so that a connection that waits for its next request is small.
         match client.next_head(shard, &mut head, presence).await {
-            Ok(true) if Box::pin(serve_one(shard, &client, &head)).await => {}
+            Ok(true) if Box::pin(serve_one(shard, &client, &head)).await => client.end_round().await,
             Ok(_) => return,
             Err(error) => return Box::pin(refuse_head(shard, &client, &error)).await,
         }
@@ -136,6 +140,7 @@ impl<N: Net> Client<N> {
             is_body_read: Cell::new(true),
             is_taken_over: Cell::new(false),
             owes_continue: Cell::new(false),
+            rounds: Cell::new(0),
             body_bytes: Cell::new(0),
             is_gone: Cell::new(false),
         }
@@ -266,7 +271,17 @@ impl<N: Net> Client<N> {
         self.invite_body(shard).await?;
         let deadline = shard.net.now() + BODY_IDLE_MAX;
         let more = poll_fn(|cx| self.poll_body(cx, &shard.scratch, content));
-        self.timer.limit(deadline, more).await.unwrap_or_else(|_| Err(Ending::Refused(body_timeout())))
+        let more = self.timer.limit(deadline, more).await;
+        self.end_round().await;
+        more.unwrap_or_else(|_| Err(Ending::Refused(body_timeout())))
+    }
+
+    /// Lets others have their turn now and then, however fast this client is.
+    async fn end_round(&self) {
+        self.rounds.set(self.rounds.get().wrapping_add(1));
+        if self.rounds.get().is_multiple_of(ROUNDS_MAX) {
+            future::yield_now().await;
+        }
     }
 
     /// Sends `100 Continue` to a client that waits for it.
