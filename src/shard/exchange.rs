@@ -118,17 +118,20 @@ fn wanted(ingress: &Ingress<'_>, head: &RequestHead) -> Result<Wanted, ApiError>
         let message = format!("The request's body is encoded ({coding}). Send it without Content-Encoding.");
         return Err(ApiError::client(415, "unsupported_encoding", message));
     }
-    let content_type = head.fields.known_text(Known::ContentType).filter(|_| ingress.operation.takes_form());
+    if !ingress.operation.takes_form() {
+        return Ok(Wanted::Whole);
+    }
+    let content_type = head.fields.known_text(Known::ContentType);
     let boundary = content_type.map(dialect::boundary).transpose()?.flatten();
     Ok(boundary.map_or(Wanted::Whole, |boundary| Wanted::Model(Box::new(FormScanner::new(boundary)))))
 }
 
 /// Whether the body has to be looked at for a model.
 fn is_scanned(ingress: &Ingress<'_>, head: &RequestHead) -> bool {
-    let content_type = head.fields.known_text(Known::ContentType).unwrap_or_default();
+    let is_json = || head.fields.known_text(Known::ContentType).is_some_and(|kind| kind.contains("json"));
     ingress.operation.is_model_call()
         || ingress.operation.may_name_model()
-            && content_type.contains("json")
+            && is_json()
             && !matches!(head.framing, Framing::Empty | Framing::Length(0))
 }
 
