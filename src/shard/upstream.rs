@@ -16,17 +16,14 @@ use super::{
     state::ShardState,
     timer::Timer,
     tls::Wire,
-    tunnel::{Payload, Rest, Splice, Stuck},
+    tunnel::{Payload, Rest, Stuck},
 };
 use crate::{
     config::{
         Snapshot,
         limits::{BODY_IDLE_MAX, RESPONSE_HEAD_BYTES_MAX},
     },
-    dialect::{
-        FormScanner,
-        json::{Outline, document},
-    },
+    dialect::{FormScanner, Splice, json::Outline},
     http::{BodyDecoder, BodyError, Framing, HeadError, Known, RequestHead, ResponseHead, length_line},
     ir::ApiError,
     provider::{Account, Key},
@@ -101,8 +98,7 @@ impl Target<'_> {
         if self.original_model == Some(resolved) {
             return None;
         }
-        let bytes = if outline.is_quoted { document::quote(resolved) } else { resolved.to_owned() };
-        Some(Splice { at: outline.model_at.clone(), bytes: bytes.into_bytes() })
+        Some(Splice::model(outline, resolved))
     }
 
     /// Whether a response is about the operator's key, not about the request.
