@@ -96,18 +96,18 @@ impl Signal {
     }
 }
 
-/// What stands behind each `data:` that begins a line, white space before it removed.
+/// What stands behind each `data:` that begins a line, blanks before it removed.
 fn data_lines(events: &[u8]) -> impl Iterator<Item = &[u8]> {
     let starts = memchr::memchr2_iter(b'\n', b'\r', events).map(|end| end + 1);
     std::iter::once(0).chain(starts).filter_map(|start| {
         let line = events.get(start..)?.strip_prefix(b"data:")?;
-        Some(line.trim_ascii_start())
+        Some(without_blanks_at_start(line))
     })
 }
 
 /// Whether these data end a chat.
 fn is_last(data: &[u8]) -> bool {
-    let opened = data.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+    let opened = data.strip_prefix(b"{").map(without_blanks_at_start);
     data.starts_with(b"[DONE]") || opened.is_some_and(|object| object.starts_with(b"\"error\""))
 }
 
@@ -122,25 +122,41 @@ fn has_finish_reason(events: &[u8]) -> bool {
 
 /// What comes before is the start of a `data` line.
 fn begins_data(before: &[u8]) -> bool {
-    let line = before.trim_ascii_end().strip_suffix(b"data:");
+    let line = without_blanks_at_end(before).strip_suffix(b"data:");
     line.is_some_and(|line| matches!(line.last(), None | Some(b'\n' | b'\r')))
 }
 
 /// What comes before is the start of a `data` line that holds an object.
 fn opens_data(before: &[u8]) -> bool {
-    before.trim_ascii_end().strip_suffix(b"{").is_some_and(begins_data)
+    without_blanks_at_end(before).strip_suffix(b"{").is_some_and(begins_data)
 }
 
 /// What comes before makes it the value of `type`.
 fn is_type(before: &[u8]) -> bool {
-    let key = before.trim_ascii_end().strip_suffix(b":");
-    key.is_some_and(|key| key.trim_ascii_end().ends_with(b"\"type\""))
+    let key = without_blanks_at_end(before).strip_suffix(b":");
+    key.is_some_and(|key| without_blanks_at_end(key).ends_with(b"\"type\""))
 }
 
 /// What comes after is a value, and a string.
 fn has_string_value(after: &[u8]) -> bool {
-    let value = after.trim_ascii_start().strip_prefix(b":");
-    value.is_some_and(|value| value.trim_ascii_start().first() == Some(&b'"'))
+    let value = without_blanks_at_start(after).strip_prefix(b":");
+    value.is_some_and(|value| without_blanks_at_start(value).first() == Some(&b'"'))
+}
+
+// A line end is no blank: what stands on the next line may belong to another event.
+
+fn without_blanks_at_end(mut text: &[u8]) -> &[u8] {
+    while let [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
+}
+
+fn without_blanks_at_start(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = text {
+        text = rest;
+    }
+    text
 }
 
 #[cfg(test)]
@@ -182,6 +198,17 @@ mod tests {
             assert!(completes(CompletionTap::chat(), events), "{events}");
         }
         assert!(!completes(CompletionTap::chat(), "data: {\"choices\":[{\"finish_reason\":null}]}\n\n"));
+    }
+
+    #[test]
+    fn an_end_does_not_reach_over_lines() {
+        for events in
+            ["data:\n\n[DONE]\n\n", "data: {\n\n\"error\"\n\n", "data: \"finish_reason\":\n\n\"\n\n"]
+        {
+            assert!(!completes(CompletionTap::chat(), events), "{events}");
+        }
+        let event = "data: {\"type\":\n\n\"response.completed\"\n\n";
+        assert!(!completes(CompletionTap::responses(), event));
     }
 
     #[test]

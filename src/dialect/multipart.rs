@@ -43,6 +43,7 @@ enum Place {
 }
 
 const LINE_END: &[u8] = b"\r\n";
+const HEAD_END: &[u8] = b"\r\n\r\n";
 
 /// The boundary that the `Content-Type` of a form names; none where it is not one of a form.
 pub fn boundary(content_type: &str) -> Result<Option<&str>, FormError> {
@@ -105,14 +106,13 @@ impl FormScanner {
 
     /// Passes the head of a part; false where it is not all there.
     fn pass_head(&mut self) -> Result<bool, FormError> {
-        let Some(length) = memmem::find(&self.pending, b"\r\n\r\n") else {
-            let is_long = self.pending.len() > PART_HEAD_BYTES_MAX;
-            return if is_long {
-                Err(FormError::Malformed("the head of a part is too long"))
-            } else {
-                Ok(false)
-            };
-        };
+        let found = memmem::find(&self.pending, HEAD_END);
+        // Where its end has not come, the end's first bytes may have.
+        let length = found.unwrap_or_else(|| (self.pending.len() + 1).saturating_sub(HEAD_END.len()));
+        if length > PART_HEAD_BYTES_MAX {
+            return Err(FormError::Malformed("the head of a part is too long"));
+        }
+        let Some(length) = found else { return Ok(false) };
         let is_model = is_model(&self.pending[..length])?;
         if is_model && self.model.is_some() {
             return Err(FormError::Ambiguous);
@@ -358,7 +358,11 @@ mod tests {
         ] {
             assert!(is_malformed(&form(&[&format!("{head}\r\n\r\nx")])), "{head:?}");
         }
-        assert!(is_malformed(&format!("--b\r\nA: {}", "x".repeat(PART_HEAD_BYTES_MAX))));
+        let long =
+            format!("Content-Disposition: form-data; name=a\r\nA: {}", "x".repeat(PART_HEAD_BYTES_MAX));
+        for end in ["", "\r\n\r\nx\r\n--b--\r\n"] {
+            assert!(is_malformed(&format!("--b\r\n{long}{end}")), "{end:?}");
+        }
     }
 
     #[test]

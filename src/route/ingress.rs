@@ -205,10 +205,10 @@ const MODEL_PATH: &str = "/models/";
 
 /// Finds where a request belongs; a path that could be read in two ways is refused.
 pub fn locate<'a>(surface: Surface, method: &str, path: &'a str) -> Result<Place<'a>, ApiError> {
-    // The paths that matter most are plain as they stand.
+    // The paths that matter most are plain as they stand; one with an id in it may not be.
     if surface != Surface::Admin
         && let Some((mount, rest)) = mounted(path)
-        && let Some(operation) = model_call(method, rest)
+        && let Some(operation) = plain_call(method, rest)
     {
         return Ok(Place::Call(Ingress { mount, operation, path: rest, model: None }));
     }
@@ -263,16 +263,18 @@ pub fn path_segment(model: &str) -> String {
     segment
 }
 
+fn plain_call(method: &str, path: &str) -> Option<Operation> {
+    let (_, operation) = MODEL_CALLS.iter().find(|(known, _)| *known == path)?;
+    (method == "POST").then_some(*operation)
+}
+
 fn model_call(method: &str, path: &str) -> Option<Operation> {
-    if method != "POST" {
-        return None;
-    }
-    let known = MODEL_CALLS.iter().find(|(known, _)| *known == path).map(|(_, operation)| *operation);
     let has_id = |(start, end): &(&str, &str)| {
         let id = path.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
         id.is_some_and(|id| !id.is_empty() && !id.contains('/'))
     };
-    known.or_else(|| STATEFUL_PATHS.iter().any(has_id).then_some(Operation::StatefulCall))
+    let is_stateful = || method == "POST" && STATEFUL_PATHS.iter().any(has_id);
+    plain_call(method, path).or_else(|| is_stateful().then_some(Operation::StatefulCall))
 }
 
 /// The route that a path belongs to, one of few: for the metrics' label `path`.
@@ -428,6 +430,11 @@ mod tests {
             "/v1/%0a",
             "/v1/%zz",
             "/v1/%ff",
+            "/v1/assistants/..",
+            "/v1/assistants/%2e%2e",
+            "/v1/assistants/a%2Fb",
+            "/v1/assistants/a\\b",
+            "/v1/threads/%2e%2e/runs",
         ] {
             assert_eq!(refusal("POST", path), 400, "{path}");
         }

@@ -1,6 +1,7 @@
 //! Where a request goes: path and model in, operation, account and key out. Pure: chance is an
 //! argument. Knows no socket and no JSON.
 
+mod attempts;
 mod cors;
 mod headers;
 mod ingress;
@@ -8,6 +9,7 @@ mod keys;
 mod query;
 mod router;
 
+pub use attempts::{Attempts, Failure, Next};
 pub use cors::Cors;
 pub use headers::{
     HeaderPolicy, add_credentials, add_operator_fields, add_request_fields, add_response_fields,

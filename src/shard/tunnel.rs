@@ -3,7 +3,6 @@
 use std::{
     borrow::Cow,
     io::IoSlice,
-    ops::Range,
     task::{Context, Poll, ready},
 };
 
@@ -15,7 +14,7 @@ use super::{
     socket::{Scratch, Socket},
 };
 use crate::{
-    dialect::FormScanner,
+    dialect::{FormScanner, Splice},
     http::{Framing, chunk_head},
     ir::ApiError,
 };
@@ -30,12 +29,6 @@ pub(super) struct Payload<'a> {
     /// Whether the client has not sent all of it.
     pub(super) has_rest: bool,
     pieces: [Cow<'a, [u8]>; 3],
-}
-
-/// Bytes that stand in a body instead of others.
-pub(super) struct Splice {
-    pub(super) at: Range<usize>,
-    pub(super) bytes: Vec<u8>,
 }
 
 /// The part of a request that has not been sent: what was held back, and what is still with the client.
@@ -67,9 +60,7 @@ impl<'a> Payload<'a> {
     pub(super) fn new(body: &'a [u8], splice: Option<Splice>, is_whole: bool, framing: Framing) -> Self {
         let pieces = match splice {
             None => [Cow::Borrowed(body), Cow::default(), Cow::default()],
-            Some(Splice { at, bytes }) => {
-                [Cow::Borrowed(&body[..at.start]), Cow::Owned(bytes), Cow::Borrowed(&body[at.end..])]
-            }
+            Some(splice) => splice.pieces(body),
         };
         let held: usize = pieces.iter().map(|piece| piece.len()).sum();
         let framing = match framing {

@@ -16,21 +16,18 @@ use super::{
     state::ShardState,
     timer::Timer,
     tls::Wire,
-    tunnel::{Payload, Rest, Splice, Stuck},
+    tunnel::{Payload, Rest, Stuck},
 };
 use crate::{
     config::{
         Snapshot,
         limits::{BODY_IDLE_MAX, RESPONSE_HEAD_BYTES_MAX},
     },
-    dialect::{
-        FormScanner,
-        json::{Outline, document},
-    },
+    dialect::{FormScanner, Splice, json::Outline},
     http::{BodyDecoder, BodyError, Framing, HeadError, Known, RequestHead, ResponseHead, length_line},
     ir::ApiError,
     provider::{Account, Key},
-    route::{self, Ingress, Operation, query_with_model, query_without_credentials},
+    route::{self, Attempts, Failure, Ingress, Next, Operation, query_with_model, query_without_credentials},
 };
 
 /// A request up to this length is sent in one piece.
@@ -101,8 +98,7 @@ impl Target<'_> {
         if self.original_model == Some(resolved) {
             return None;
         }
-        let bytes = if outline.is_quoted { document::quote(resolved) } else { resolved.to_owned() };
-        Some(Splice { at: outline.model_at.clone(), bytes: bytes.into_bytes() })
+        Some(Splice::model(outline, resolved))
     }
 
     /// Whether a response is about the operator's key, not about the request.
@@ -171,29 +167,35 @@ impl<'a, N: Net> Upstream<'a, N> {
         let target = attempt.target;
         let endpoint = &*target.key.endpoint;
         let time_max = target.account.request_time_max;
-        let mut kept = shard.pool.take(endpoint.id, attempt.began);
+        let deadline = attempt.began + time_max;
+        let mut attempts = Attempts::new(shard.pool.take(endpoint.id, attempt.began));
         let opened = loop {
-            let is_kept = kept.is_some();
-            let wire = match kept.take() {
-                Some(wire) => wire,
-                None => match timer
-                    .limit(attempt.began + time_max, Box::pin(connect(shard, target, endpoint)))
-                    .await
-                {
-                    Ok(Ok(wire)) => wire,
-                    Ok(Err(error)) => break Err(error.into()),
-                    Err(_) => break Err(timeout(target, time_max).into()),
-                },
+            let wire = match attempts.next() {
+                Next::GiveUp(ending) => break Err(ending),
+                Next::Reuse(wire) => wire,
+                Next::Connect => {
+                    let connecting = timer.limit(deadline, Box::pin(connect(shard, target, endpoint)));
+                    match connecting.await.unwrap_or_else(|_| Err(timeout(target, time_max))) {
+                        Ok(wire) => wire,
+                        Err(error) => {
+                            attempts.failed(Failure::Final(error.into()));
+                            continue;
+                        }
+                    }
+                }
             };
             let mut upstream = Self::new(wire, attempt);
             let rest = client.filter(|_| outgoing.payload.has_rest);
             upstream.rest =
                 rest.map(|client| Rest::new(client, outgoing.payload.framing, outgoing.form.clone()));
-            match upstream.converse(shard, &outgoing, timer, time_max).await {
-                Ok(()) => break Ok(upstream),
-                Err(Break::Closed) if is_kept && !upstream.has_begun => {}
-                Err(broken) => break Err(broken.into_ending(target, time_max)),
+            let Err(broken) = upstream.converse(shard, &outgoing, timer, time_max).await else {
+                break Ok(upstream);
+            };
+            if upstream.has_begun {
+                attempts.committed();
             }
+            let failure = if matches!(broken, Break::Closed) { Failure::Closed } else { Failure::Final };
+            attempts.failed(failure(broken.into_ending(target, time_max)));
         };
         match &opened {
             Ok(upstream) => attempt.answered(upstream.head.status),

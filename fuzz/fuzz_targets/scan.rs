@@ -1,0 +1,63 @@
+//! The scan of a JSON body accepts what the standard does, up to a depth, and finds what a parser finds.
+#![no_main]
+
+use bifrost::dialect::json::{JSON_DEPTH_MAX, Outline, ScanError, scan};
+use libfuzzer_sys::fuzz_target;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+fuzz_target!(|body: &[u8]| {
+    // Passes values without reading them: it knows no bound of depth or of numbers, and no surrogates.
+    let is_grammatical = serde_json::from_slice::<IgnoredAny>(body).is_ok();
+    let is_json = is_grammatical && std::str::from_utf8(body).is_ok();
+    match scan(body) {
+        Ok(outline) => {
+            assert!(is_json, "accepted, and it is not JSON");
+            assert!(depth(body) <= JSON_DEPTH_MAX);
+            check(&outline, body);
+        }
+        Err(ScanError::Malformed(at)) => {
+            assert!(at <= body.len());
+            // Half a surrogate pair can be no model's name and no key that may be one.
+            let has_surrogates = serde_json::from_slice::<Value>(body).is_err();
+            assert!(!is_json || has_surrogates, "refused at {at}, and it is JSON");
+        }
+        Err(ScanError::TooDeep) => assert!(depth(body) > JSON_DEPTH_MAX),
+        Err(ScanError::NotAnObject) => {
+            assert!(is_grammatical && body.trim_ascii_start().first() != Some(&b'{'));
+        }
+        Err(ScanError::Ambiguous(field) | ScanError::WrongType(field)) => {
+            assert!(body.contains(&b'"') && !field.is_empty());
+        }
+    }
+});
+
+fn check(outline: &Outline<'_>, body: &[u8]) {
+    if outline.model.is_some() {
+        let quoted = &body[outline.model_at.clone()];
+        assert!(outline.is_quoted);
+        let text = serde_json::from_slice::<String>(quoted).unwrap();
+        assert_eq!(outline.model.as_deref(), Some(&text[..]));
+    }
+    // Numbers beyond those of a float, and half surrogates, make no tree.
+    let Ok(tree) = serde_json::from_slice::<Value>(body) else { return };
+    assert_eq!(outline.model.as_deref(), tree["model"].as_str());
+    assert_eq!(outline.is_streamed, tree["stream"] == true);
+}
+
+/// Levels of nesting, as far as the brackets show.
+fn depth(body: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut is_string, mut is_escaped) = (0_usize, 0, false, false);
+    for byte in body {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_string => is_escaped = true,
+            b'"' => is_string = !is_string,
+            b'{' | b'[' if !is_string => depth += 1,
+            b'}' | b']' if !is_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
