@@ -6,6 +6,8 @@ pub use crate::{dialect::json::JSON_DEPTH_MAX, http::HEADER_FIELDS_MAX};
 
 /// Head of a request, bytes; a larger one is a 431.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Interim responses (1xx) before the final one; more are a 502.
+pub const INTERIM_RESPONSES_MAX: u32 = 16;
 /// Head of an upstream's response, bytes; a larger one is a 502.
 pub const RESPONSE_HEAD_BYTES_MAX: usize = 256 * 1024;
 /// Default of `client.max_request_body_size_mb`, bytes.
@@ -32,6 +34,8 @@ pub const RECEIVE_BYTES: usize = 64 * 1024;
 
 /// Time for a request head to arrive once its first byte has.
 pub const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
+/// Slowest arrival of a held request body that is waited for, bytes a second, beside `BODY_IDLE_MAX` in all.
+pub const BODY_RATE_MIN: u64 = 500;
 /// Silence between two reads of a request body.
 pub const BODY_IDLE_MAX: Duration = Duration::from_secs(60);
 /// How often it is asked whether a client is still there, of whom bytes wait unread.

@@ -58,7 +58,7 @@ enum State {
     ChunkData(u64),
     ChunkReturn,
     ChunkLineFeed,
-    Trailer { line: u32, length: u32 },
+    Trailer { line: u32, length: u32, is_named: bool },
     TrailerLineFeed { line: u32, length: u32 },
 }
 
@@ -145,18 +145,26 @@ impl State {
                 Self::Extension { size, length: length + 1 }
             }
             (Self::Extension { .. }, _) => return refused("a chunk extension has a control character"),
-            (Self::SizeLineFeed { size: 0 }, b'\n') => Self::Trailer { line: 0, length: 0 },
+            (Self::SizeLineFeed { size: 0 }, b'\n') => Self::Trailer { line: 0, length: 0, is_named: false },
             (Self::SizeLineFeed { size }, b'\n') => Self::ChunkData(size),
             (Self::ChunkReturn, b'\r') => Self::ChunkLineFeed,
             (Self::ChunkLineFeed, b'\n') => Self::Size { size: 0, digits: 0 },
             (Self::Trailer { length: TRAILER_BYTES_MAX, .. }, _) => {
                 return refused("the trailer is too long");
             }
-            (Self::Trailer { line, length }, b'\r') => Self::TrailerLineFeed { line, length },
-            (Self::Trailer { .. }, b'\n' | 0) => return refused("the trailer is broken"),
-            (Self::Trailer { line, length }, _) => Self::Trailer { line: line + 1, length: length + 1 },
+            (Self::Trailer { line, length, is_named }, b'\r') if line == 0 || is_named => {
+                Self::TrailerLineFeed { line, length }
+            }
+            (Self::Trailer { .. }, b'\r' | b'\n' | 0) | (Self::Trailer { line: 0, .. }, b':') => {
+                return refused("the trailer is broken");
+            }
+            (Self::Trailer { line, length, is_named }, byte) => {
+                Self::Trailer { line: line + 1, length: length + 1, is_named: is_named || byte == b':' }
+            }
             (Self::TrailerLineFeed { line: 0, .. }, b'\n') => Self::Done,
-            (Self::TrailerLineFeed { length, .. }, b'\n') => Self::Trailer { line: 0, length },
+            (Self::TrailerLineFeed { length, .. }, b'\n') => {
+                Self::Trailer { line: 0, length, is_named: false }
+            }
             _ => return refused("a chunk does not end where its size says"),
         })
     }
@@ -194,7 +202,9 @@ mod tests {
 
     #[test]
     fn broken_chunks_are_refused() {
-        let hostile: [&[u8]; 9] = [
+        let hostile: [&[u8]; 11] = [
+            b"0\r\nbad\r\n\r\n",
+            b"0\r\n: bad\r\n\r\n",
             b"\r\n",
             b"g\r\n",
             b"-1\r\n",

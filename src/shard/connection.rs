@@ -9,7 +9,7 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_lite::{FutureExt, future};
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     config::limits::{
-        BODY_IDLE_MAX, CLIENT_IDLE_MAX, CLIENT_WRITE_IDLE_MAX, HANG_UP_LOOK, HEAD_TIME_MAX,
+        BODY_IDLE_MAX, BODY_RATE_MIN, CLIENT_IDLE_MAX, CLIENT_WRITE_IDLE_MAX, HANG_UP_LOOK, HEAD_TIME_MAX,
         HEADER_FIELDS_MAX, PIPELINED_BYTES_MAX, REQUEST_HEAD_BYTES_MAX,
     },
     http::{BodyDecoder, BodyError, Framing, HeadError, RequestHead},
@@ -60,6 +60,10 @@ pub(super) struct Client<N: Net> {
     owes_continue: Cell<bool>,
     /// Requests and pieces of bodies that have been read.
     rounds: Cell<u32>,
+    /// When the present request's body was first asked for.
+    body_asked_at: Cell<Option<Instant>>,
+    /// Whether the present request's body has not come, or not whole.
+    is_body_broken: Cell<bool>,
     /// What has come of the request's body.
     body_bytes: Cell<u64>,
     is_gone: Cell<bool>,
@@ -141,6 +145,8 @@ impl<N: Net> Client<N> {
             is_taken_over: Cell::new(false),
             owes_continue: Cell::new(false),
             rounds: Cell::new(0),
+            body_asked_at: Cell::new(None),
+            is_body_broken: Cell::new(false),
             body_bytes: Cell::new(0),
             is_gone: Cell::new(false),
         }
@@ -211,6 +217,8 @@ impl<N: Net> Client<N> {
         self.body_bytes.set(0);
         self.owes_continue.set(head.expects_continue && !body.is_done());
         *self.body.borrow_mut() = body;
+        self.body_asked_at.set(None);
+        self.is_body_broken.set(false);
     }
 
     /// Receives; false where nothing more will come.
@@ -269,11 +277,17 @@ impl<N: Net> Client<N> {
         content: &mut Vec<u8>,
     ) -> Result<bool, Ending> {
         self.invite_body(shard).await?;
-        let deadline = shard.net.now() + BODY_IDLE_MAX;
+        let now = shard.net.now();
+        let asked_at = self.body_asked_at.get().unwrap_or(now);
+        self.body_asked_at.set(Some(asked_at));
+        let patience = BODY_IDLE_MAX + Duration::from_secs(self.body_bytes.get() / BODY_RATE_MIN);
+        let deadline = (now + BODY_IDLE_MAX).min(asked_at + patience);
         let more = poll_fn(|cx| self.poll_body(cx, &shard.scratch, content));
         let more = self.timer.limit(deadline, more).await;
         self.end_round().await;
-        more.unwrap_or_else(|_| Err(Ending::Refused(body_timeout())))
+        let more = more.unwrap_or_else(|_| Err(Ending::Refused(body_timeout())));
+        self.is_body_broken.set(more.is_err());
+        more
     }
 
     /// Lets others have their turn now and then, however fast this client is.
@@ -360,19 +374,22 @@ impl<N: Net> Client<N> {
     /// Whether so little of the request's body is left that it can be read for nothing.
     fn has_little_left(&self, head: &RequestHead) -> bool {
         let is_small = matches!(head.framing, Framing::Length(length) if length <= UNWANTED_BODY_BYTES_MAX);
-        self.is_body_read.get() || is_small && !self.owes_continue.get()
+        self.is_body_read.get() || is_small && !self.owes_continue.get() && !self.is_body_broken.get()
     }
 
     /// Reads what is left of a request's body; false where that fails.
     async fn pass_body(&self, shard: &ShardState<N>) -> bool {
-        let mut content = Vec::new();
-        while !self.is_body_read.get() {
-            content.clear();
-            if self.read_body(shard, &mut content).await.is_err() {
-                return false;
+        let all = async {
+            let mut content = Vec::new();
+            while !self.is_body_read.get() {
+                content.clear();
+                if self.read_body(shard, &mut content).await.is_err() {
+                    return false;
+                }
             }
-        }
-        true
+            true
+        };
+        self.is_body_read.get() || self.timer.limit(shard.net.now() + LINGER, all).await == Ok(true)
     }
 
     /// Closes such that the client can still read what was sent: closing with unread bytes would reset
@@ -410,7 +427,11 @@ fn unsent(parts: &[IoSlice<'_>]) -> usize {
 }
 
 pub(super) fn body_timeout() -> ApiError {
-    ApiError::client(408, "request_timeout", "Nothing of the request's body has come for 60 s.")
+    ApiError::client(
+        408,
+        "request_timeout",
+        "The request's body does not come, or too slowly: nothing for 60 s, or less than 500 bytes a second.",
+    )
 }
 
 fn refuse_body(error: BodyError) -> Ending {

@@ -5,13 +5,17 @@ use std::{
     collections::BTreeMap,
     pin::Pin,
     task::{Context, Poll, Waker},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures_lite::AsyncRead;
 
 use super::{net::Net, tls::Wire};
 use crate::config::limits::{POOL_CONNECTIONS_MAX, POOL_IDLE_MAX};
+
+/// What a peer says beyond its answer has come to the engine's ears within this time; before, only the
+/// system knows.
+const TELLING: Duration = Duration::from_millis(10);
 
 /// The idle connections of one core, by endpoint.
 pub(super) struct Pool<N: Net>(RefCell<BTreeMap<u64, Vec<Idle<N>>>>);
@@ -29,11 +33,13 @@ impl<N: Net> Default for Pool<N> {
 
 impl<N: Net> Pool<N> {
     /// A connection that seems to be alive; those found dead are closed.
-    pub(super) fn take(&self, endpoint: u64, now: Instant) -> Option<Wire<N::Stream>> {
+    pub(super) fn take(&self, net: &N, endpoint: u64, now: Instant) -> Option<Wire<N::Stream>> {
         let mut pool = self.0.borrow_mut();
         let idle = pool.get_mut(&endpoint)?;
         while let Some(mut last) = idle.pop() {
-            if now.saturating_duration_since(last.since) < POOL_IDLE_MAX && is_silent(&mut last.wire) {
+            let age = now.saturating_duration_since(last.since);
+            let is_untold = age < TELLING && net.has_input(last.wire.stream());
+            if age < POOL_IDLE_MAX && !is_untold && is_silent(&mut last.wire) {
                 return Some(last.wire);
             }
         }
@@ -74,9 +80,8 @@ fn is_silent<S: AsyncRead + Unpin>(wire: &mut S) -> bool {
 #[cfg(test)]
 mod tests {
     use std::{
-        io::Read,
+        io::{Read, Write},
         net::{Ipv4Addr, TcpListener, TcpStream},
-        time::Duration,
     };
 
     use super::*;
@@ -113,12 +118,23 @@ mod tests {
             let now = net.now();
             pool.put(1, first, now);
             pool.put(1, last, now);
-            assert!(pool.take(2, now).is_none());
-            drop(pool.take(1, now).unwrap());
+            assert!(pool.take(&net, 2, now).is_none());
+            drop(pool.take(&net, 1, now).unwrap());
             assert!(is_closed(&last_peer) && !is_closed(&first_peer));
-            drop(pool.take(1, now).unwrap());
+            drop(pool.take(&net, 1, now).unwrap());
             assert!(is_closed(&first_peer));
-            assert!(pool.take(1, now).is_none());
+            assert!(pool.take(&net, 1, now).is_none());
+        });
+    }
+
+    #[test]
+    fn a_connection_whose_peer_goes_on_is_not_used_even_before_an_event_tells() {
+        with_pool(async |net, pool| {
+            let [(surplus, mut peer)] = connections(&net).await;
+            let now = net.now();
+            pool.put(1, surplus, now);
+            peer.write_all(b"HTTP/1.1 200 OK\r\n").unwrap();
+            assert!(pool.take(&net, 1, now).is_none());
         });
     }
 
@@ -132,7 +148,7 @@ mod tests {
             pool.sweep(begin + POOL_IDLE_MAX);
             assert!(is_closed(&old_peer) && !is_closed(&young_peer));
             assert_eq!(pool.len(), 1);
-            assert!(pool.take(1, begin + Duration::from_secs(1) + POOL_IDLE_MAX).is_none());
+            assert!(pool.take(&net, 1, begin + Duration::from_secs(1) + POOL_IDLE_MAX).is_none());
             assert!(is_closed(&young_peer));
         });
     }

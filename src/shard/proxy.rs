@@ -98,17 +98,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<'_, S> {
         &mut self,
         take: impl Fn(&mut Vec<u8>) -> Result<Option<T>, String>,
     ) -> Result<T, String> {
+        let mut heard = 0;
         loop {
             if let Some(message) = take(&mut self.received)? {
                 return Ok(message);
             }
-            if self.received.len() > RESPONSE_HEAD_BYTES_MAX {
+            if heard > RESPONSE_HEAD_BYTES_MAX {
                 return Err("its answer is too long".to_owned());
             }
             let more = poll_fn(|cx| self.socket.poll_receive(cx, self.scratch, &mut self.received)).await;
             match more {
                 Ok(0) => return Err("it closed the connection without an answer".to_owned()),
-                Ok(_) => {}
+                Ok(length) => heard += length,
                 Err(error) => return Err(format!("its answer breaks off ({error})")),
             }
         }

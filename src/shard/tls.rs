@@ -111,6 +111,16 @@ impl ServerCertVerifier for Unverified {
     }
 }
 
+impl<S> Wire<S> {
+    /// The connection itself.
+    pub(super) fn stream(&self) -> &S {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0.stream(),
+        }
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {

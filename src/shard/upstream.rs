@@ -21,7 +21,7 @@ use super::{
 use crate::{
     config::{
         Snapshot,
-        limits::{BODY_IDLE_MAX, RESPONSE_HEAD_BYTES_MAX},
+        limits::{BODY_IDLE_MAX, INTERIM_RESPONSES_MAX, RESPONSE_HEAD_BYTES_MAX},
     },
     dialect::{FormScanner, Splice, json::Outline},
     http::{BodyDecoder, BodyError, Framing, HeadError, Known, RequestHead, ResponseHead, length_line},
@@ -76,6 +76,8 @@ pub(super) struct Upstream<'a, N: Net> {
     /// Whether a byte of a response came, or a byte of the client's rest went, so that the request cannot
     /// be sent again.
     has_begun: bool,
+    /// Interim responses that have come.
+    interim: u32,
     socket: Socket<Wire<N::Stream>>,
     endpoint: u64,
     body: BodyDecoder,
@@ -168,7 +170,7 @@ impl<'a, N: Net> Upstream<'a, N> {
         let endpoint = &*target.key.endpoint;
         let time_max = target.account.request_time_max;
         let deadline = attempt.began + time_max;
-        let mut attempts = Attempts::new(shard.pool.take(endpoint.id, attempt.began));
+        let mut attempts = Attempts::new(shard.pool.take(&shard.net, endpoint.id, attempt.began));
         let opened = loop {
             let wire = match attempts.next() {
                 Next::GiveUp(ending) => break Err(ending),
@@ -213,6 +215,7 @@ impl<'a, N: Net> Upstream<'a, N> {
             rest: None,
             is_request_cut: false,
             has_begun: false,
+            interim: 0,
             socket: Socket::new(wire),
             endpoint: attempt.target.key.endpoint.id,
             body: BodyDecoder::new(Framing::Empty),
@@ -332,7 +335,13 @@ impl<'a, N: Net> Upstream<'a, N> {
                     101 => {
                         return Poll::Ready(Err(Break::Protocol("it switched protocols unasked".to_owned())));
                     }
-                    100..=199 => {}
+                    100..=199 => {
+                        self.interim += 1;
+                        if self.interim > INTERIM_RESPONSES_MAX {
+                            let what = "it sends interim responses without end";
+                            return Poll::Ready(Err(Break::Protocol(what.to_owned())));
+                        }
+                    }
                     _ => {
                         self.body = BodyDecoder::new(self.head.framing);
                         return Poll::Ready(Ok(()));

@@ -263,6 +263,18 @@ fn interim_answers_before_the_final_one_do_no_harm() {
 }
 
 #[test]
+fn interim_answers_without_end_are_a_bad_gateway() {
+    on_both_engines(|engine| {
+        let flood = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(10_000);
+        let upstream = Upstream::bytes([flood, reply("200 OK", &[], b"final")].concat());
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        let answer = gateway.call(post(CHAT, &chat("gpt-4o")));
+        assert_eq!(answer.status(), 502);
+        assert_eq!(gateway.call(get("/health")).status(), 200);
+    });
+}
+
+#[test]
 fn a_chunked_request_is_one_body() {
     on_both_engines(|engine| {
         let upstream = Upstream::json("{}");

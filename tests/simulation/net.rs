@@ -267,6 +267,10 @@ impl Net for Shore {
         stream.connection.end.hung_up_since().is_some()
     }
 
+    fn has_input(&self, stream: &Watched) -> bool {
+        stream.connection.end.has_news()
+    }
+
     fn release(&self, stream: Watched) -> io::Result<TcpStream> {
         let (ticket, twin) = UnixStream::pair()?;
         twin.set_nonblocking(true)?;

@@ -82,6 +82,10 @@ impl Net for Epoll {
         super::has_hung_up(&stream.0)
     }
 
+    fn has_input(&self, stream: &Stream) -> bool {
+        super::has_input(&stream.0)
+    }
+
     fn release(&self, stream: Stream) -> io::Result<TcpStream> {
         stream.0.into_std()
     }

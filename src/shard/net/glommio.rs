@@ -151,6 +151,10 @@ impl Net for Uring {
         super::has_hung_up(&stream.0.socket)
     }
 
+    fn has_input(&self, stream: &Stream) -> bool {
+        super::has_input(&stream.0.socket)
+    }
+
     fn release(&self, stream: Stream) -> io::Result<TcpStream> {
         let Watched { watch, socket } = stream.0;
         drop(watch);

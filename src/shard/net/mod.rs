@@ -10,6 +10,7 @@ mod ring;
 use std::{
     future::Future,
     io,
+    mem::MaybeUninit,
     net::{SocketAddr, TcpStream},
     os::fd::AsFd,
     time::{Duration, Instant},
@@ -17,6 +18,7 @@ use std::{
 
 use futures_lite::{AsyncRead, AsyncWrite};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use socket2::SockRef;
 
 /// One core's I/O engine. Everything it gives belongs to the thread that made it.
 pub trait Net: Clone + 'static {
@@ -51,6 +53,9 @@ pub trait Net: Clone + 'static {
     /// been read.
     fn has_hung_up(&self, stream: &Self::Stream) -> bool;
 
+    /// Whether bytes, an end or an error are there to be read, as the system knows at this moment.
+    fn has_input(&self, stream: &Self::Stream) -> bool;
+
     /// Gives a connection away, to another shard; nothing may have been read from it.
     fn release(&self, stream: Self::Stream) -> io::Result<TcpStream>;
 
@@ -72,6 +77,12 @@ fn has_hung_up(socket: impl AsFd) -> bool {
     let mut asked = [PollFd::new(&socket, PollFlags::RDHUP)];
     // An error cannot be told from a dead socket, and the next read will tell.
     poll(&mut asked, Some(&Timespec::default())).is_ok_and(|count| count > 0)
+}
+
+/// What the system has for us, without taking it.
+fn has_input(socket: impl AsFd) -> bool {
+    let peeked = SockRef::from(&socket).peek(&mut [MaybeUninit::uninit()]);
+    !peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
 
 /// Whether this machine lets us use io_uring, and if not, why and what to do.
