@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use bifrost::config::{self, limits::DRAIN_TIME_MAX};
 use serde_json::Value;
 
+const CARGO: &str = include_str!("../Cargo.toml");
 const DOCKERFILE: &str = include_str!("../Dockerfile");
 const KUBERNETES: &str = include_str!("../tools/deploy/kubernetes.yaml");
 const SECCOMP: &str = include_str!("../tools/deploy/seccomp.json");
@@ -53,6 +54,15 @@ fn the_image_runs_as_nobody_who_is_known_and_the_manifest_as_the_same() {
     let user = number_after(DOCKERFILE, "USER ").unwrap();
     assert!(user > 0);
     assert_eq!(number_after(KUBERNETES, "runAsUser: "), Some(user));
+}
+
+#[test]
+fn the_image_is_built_without_the_benches() {
+    // Cargo looks for what is named without a path.
+    let benches: Vec<_> = CARGO.split("[[bench]]").skip(1).collect();
+    assert!(!benches.is_empty());
+    assert!(benches.iter().all(|bench| bench.split("\n[").next().unwrap().contains("\npath = ")));
+    assert!(!DOCKERFILE.contains("benches"));
 }
 
 /// The number that follows the first `name`.
