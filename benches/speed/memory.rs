@@ -145,6 +145,11 @@ impl Net for Memory {
         stream.incoming.borrow().is_ended
     }
 
+    fn has_input(&self, stream: &Stream) -> bool {
+        let pipe = stream.incoming.borrow();
+        pipe.is_ended || pipe.read < pipe.bytes.len()
+    }
+
     fn release(&self, _: Stream) -> io::Result<TcpStream> {
         Err(io::ErrorKind::Unsupported.into())
     }
