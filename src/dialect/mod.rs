@@ -1,13 +1,195 @@
 //! How it is said: the wire formats of clients and providers. Bytes and values in and out; pure.
 
 mod completion;
+mod data_uri;
+mod emulation;
+mod event_stream;
 pub mod json;
 mod multipart;
+mod names;
 pub mod openai_chat;
 mod splice;
+mod sse;
+mod translator;
 mod usage;
 
+use std::fmt;
+
 pub use completion::CompletionTap;
+pub use emulation::{Emulation, TEXT_PARAMETER};
+use json::ReadError;
 pub use multipart::{FormError, FormScanner, boundary};
+pub use names::{NameRule, Names};
 pub use splice::Splice;
+pub use translator::{Said, Translator};
 pub use usage::UsageTap;
+
+use crate::{
+    http::Fields,
+    ir::{ApiError, Event, Profile, Request, Response},
+};
+
+/// A dialect as clients speak it: they ask for chats, and read answers.
+pub trait ClientDialect: fmt::Debug + Sync {
+    /// Its name; also that of what only it knows.
+    fn name(&self) -> &'static str;
+
+    /// Reads a client's request. A model and a wish for a stream that stand in the path are not in it.
+    fn decode_request<'a>(&self, body: &'a str) -> Result<Request<'a>, ReadError>;
+
+    /// Writes a stream.
+    fn stream_encoder(&self, wishes: &Wishes) -> Box<dyn StreamEncoder>;
+
+    /// Writes a whole answer.
+    fn encode_document(&self, response: &Response, wishes: &Wishes, out: &mut Vec<u8>);
+
+    /// Writes a refusal.
+    fn encode_error(&self, error: &ApiError, out: &mut Vec<u8>);
+
+    /// Writes what ends a stream that failed.
+    fn encode_stream_error(&self, error: &ApiError, out: &mut Vec<u8>);
+
+    /// What shows that a stream is alive, between whole events.
+    fn heartbeat(&self) -> &'static [u8] {
+        b": ping\n\n"
+    }
+}
+
+/// A dialect as providers speak it: they are asked for chats, and answer.
+pub trait ProviderDialect: fmt::Debug + Sync {
+    /// Its name; where it is the client's too, nothing is translated.
+    fn name(&self) -> &'static str;
+
+    /// Writes a request.
+    fn encode_request(
+        &self,
+        request: &Request<'_>,
+        recipient: &Recipient<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Encoded, ApiError>;
+
+    /// Reads an answer.
+    fn response_decoder(&self) -> Box<dyn ResponseDecoder>;
+
+    /// How a stream is cut into events.
+    fn stream_framing(&self) -> StreamFraming {
+        StreamFraming::Sse
+    }
+
+    /// Reads a refusal; a header field may say when it may go better.
+    fn decode_error(&self, status: u16, fields: &Fields, body: &str) -> ApiError;
+}
+
+/// Reads an answer step by step; `sink` takes its events.
+pub trait ResponseDecoder {
+    /// One event of a stream, with its name, empty where it has none.
+    fn event(&mut self, name: &str, data: &str, sink: &mut dyn FnMut(Event<'_>)) -> Result<(), ReadError>;
+
+    /// A whole answer.
+    fn document(&mut self, text: &str, sink: &mut dyn FnMut(Event<'_>)) -> Result<(), ReadError>;
+
+    /// Whether the provider has said that this is the end.
+    fn is_complete(&self) -> bool;
+}
+
+/// Writes a stream event by event.
+pub trait StreamEncoder {
+    /// The next event.
+    fn push(&mut self, event: &Event<'_>, out: &mut Vec<u8>);
+
+    /// The end.
+    fn finish(&mut self, out: &mut Vec<u8>);
+}
+
+/// How a stream is cut into events.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StreamFraming {
+    /// Server-sent events.
+    Sse,
+    /// Binary frames of AWS (`application/vnd.amazon.eventstream`).
+    EventStream,
+}
+
+/// Who a request is written for.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipient<'a> {
+    /// The provider's name of the model.
+    pub model: &'a str,
+    /// What that model takes.
+    pub profile: &'a Profile,
+    /// What its host takes.
+    pub quirks: &'a Quirks,
+    /// Whether a parameter that cannot be taken refuses the request instead of being named in the answer.
+    pub is_strict: bool,
+}
+
+/// How a host of a dialect differs from the dialect's owner.
+#[derive(Clone, Copy, Debug)]
+pub struct Quirks {
+    /// Whether the body names the model; elsewhere the path does.
+    pub names_model: bool,
+    /// Version of the API that the body names.
+    pub version_in_body: Option<&'static str>,
+    /// Whether it fetches images and documents from anywhere.
+    pub fetches_urls: bool,
+    /// Whether calls and results carry names of their own, where the model takes them.
+    pub takes_call_ids: bool,
+    /// Whether it takes labels of the request.
+    pub takes_labels: bool,
+    /// Whether it takes a tier of service.
+    pub takes_service_tier: bool,
+    /// Whether the bound of an answer is called `max_tokens`, not `max_completion_tokens`.
+    pub says_max_tokens: bool,
+    /// Whether it knows the role `developer`.
+    pub takes_developer: bool,
+    /// Whether a stream may be asked for its usage.
+    pub takes_stream_options: bool,
+}
+
+impl Quirks {
+    /// The owner of the dialect itself.
+    pub const OWNER: Self = Self {
+        names_model: true,
+        version_in_body: None,
+        fetches_urls: true,
+        takes_call_ids: true,
+        takes_labels: false,
+        takes_service_tier: true,
+        says_max_tokens: false,
+        takes_developer: true,
+        takes_stream_options: true,
+    };
+}
+
+/// What became of a request on its way to a provider.
+#[derive(Debug, Default)]
+pub struct Encoded {
+    /// Parameters that it does not carry, by OpenAI's names.
+    pub dropped: Vec<&'static str>,
+    /// What stands in it for something that the provider does not have.
+    pub emulation: Emulation,
+}
+
+/// What a client's answer has to be like.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    /// The model, where the provider does not tell which it was.
+    pub model: String,
+    /// Name of the answer, where the provider gives none.
+    pub id: String,
+    /// Seconds since 1970.
+    pub created: u64,
+    /// Whether a stream tells its usage.
+    pub includes_usage: bool,
+    /// Whether tools are called in the way that OpenAI has given up (`function_call`).
+    pub has_legacy_functions: bool,
+}
+
+impl Encoded {
+    /// Notes that a parameter is not carried.
+    pub fn drop_param(&mut self, name: &'static str) {
+        if !self.dropped.contains(&name) {
+            self.dropped.push(name);
+        }
+    }
+}

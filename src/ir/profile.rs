@@ -1,0 +1,111 @@
+//! What a model takes, and what it costs: facts from a data file, decided by no code.
+
+use super::Effort;
+
+/// What is known of a model. The default is a model of which nothing is known: it is asked for whatever the
+/// client wants.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Profile {
+    /// Tokens of an answer, reasoning included.
+    pub output_tokens_max: Option<u64>,
+    /// Tokens of request and answer together.
+    pub context_tokens_max: Option<u64>,
+    /// Whether temperature, top_p and top_k may be chosen.
+    pub takes_sampling: bool,
+    /// Whether temperature and top_p may be chosen both.
+    pub takes_both_samplings: bool,
+    /// Whether it takes frequency and presence penalties.
+    pub takes_penalties: bool,
+    /// Whether stop sequences may be given.
+    pub takes_stop: bool,
+    /// Whether the client may begin the answer itself, with a last message of the assistant.
+    pub takes_prefill: bool,
+    /// Whether a call of a tool may be forced.
+    pub takes_forced_tools: bool,
+    /// Whether a system message may stand between others.
+    pub takes_system_between: bool,
+    /// Whether a schema can bind its answer.
+    pub takes_schema: bool,
+    /// Whether it may be given tools and a schema at once.
+    pub takes_schema_with_tools: bool,
+    /// Whether calls and results carry names of their own (`id`).
+    pub takes_call_ids: bool,
+    /// Whether results of tools may hold images.
+    pub takes_images_in_results: bool,
+    /// Whether signatures have to come back with calls of tools.
+    pub wants_signatures: bool,
+    /// How its reasoning is asked for.
+    pub thinking: Thinking,
+    /// Degrees of reasoning that it knows, from the least to the most; empty where nothing is known.
+    pub efforts: Vec<Effort>,
+    /// Whether it can be asked by chat completions.
+    pub has_chat: bool,
+    /// Whether it takes tools in chat completions only when it does not reason.
+    pub tools_need_responses: bool,
+    /// Dollars for a million tokens, where that is known.
+    pub prices: Option<Prices>,
+}
+
+/// How a model's reasoning is asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Thinking {
+    /// Nothing is known.
+    Unknown,
+    /// It does not reason.
+    Never,
+    /// By a number of tokens.
+    Budget,
+    /// By a degree; it decides how much that is, and may be told not to reason.
+    Adaptive,
+    /// By a degree, or by a number of tokens.
+    AdaptiveOrBudget,
+    /// By a degree; it always reasons.
+    Always,
+}
+
+/// Dollars for a million tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Prices {
+    /// Of the request.
+    pub input: f64,
+    /// Of the answer.
+    pub output: f64,
+    /// Of the request, read from a cache.
+    pub cache_read: Option<f64>,
+    /// Of the request, written to a cache.
+    pub cache_write: Option<f64>,
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self {
+            output_tokens_max: None,
+            context_tokens_max: None,
+            takes_sampling: true,
+            takes_both_samplings: true,
+            takes_penalties: true,
+            takes_stop: true,
+            takes_prefill: true,
+            takes_forced_tools: true,
+            takes_system_between: true,
+            takes_schema: true,
+            takes_schema_with_tools: true,
+            takes_call_ids: true,
+            takes_images_in_results: true,
+            wants_signatures: false,
+            thinking: Thinking::Unknown,
+            efforts: Vec::new(),
+            has_chat: true,
+            tools_need_responses: false,
+            prices: None,
+        }
+    }
+}
+
+impl Profile {
+    /// The degree that it knows which comes closest to the one wanted: not a lesser one, where there is one.
+    pub fn nearest_effort(&self, wanted: Effort) -> Effort {
+        let next = self.efforts.iter().copied().find(|effort| *effort >= wanted);
+        next.or_else(|| self.efforts.last().copied()).unwrap_or(wanted)
+    }
+}
