@@ -4,6 +4,7 @@ mod completion;
 mod data_uri;
 mod emulation;
 mod event_stream;
+pub mod input;
 pub mod json;
 mod multipart;
 mod names;
@@ -166,6 +167,8 @@ impl Quirks {
 pub struct Encoded {
     /// Parameters that it does not carry, by OpenAI's names.
     pub dropped: Vec<&'static str>,
+    /// Members that only the client knows and that it does not carry, by the client's names.
+    pub dropped_extra: Vec<String>,
     /// What stands in it for something that the provider does not have.
     pub emulation: Emulation,
 }
@@ -191,5 +194,10 @@ impl Encoded {
         if !self.dropped.contains(&name) {
             self.dropped.push(name);
         }
+    }
+
+    /// Notes that a member which only the client knows is not carried.
+    pub fn drop_extra(&mut self, name: &str) {
+        self.dropped_extra.push(name.to_owned());
     }
 }
