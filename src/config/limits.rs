@@ -58,6 +58,10 @@ pub const POOL_CONNECTIONS_MAX: usize = 512;
 pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 /// Default of `network_config.stream_idle_timeout_in_seconds`.
 pub const STREAM_IDLE_MAX: Duration = Duration::from_secs(60);
+/// Silence of a translated stream after which the client is shown that it is alive.
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
+/// What is held of an answer that is translated: an event, or a whole document, bytes.
+pub const EVENT_TRANSLATED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Silence in both directions of a WebSocket.
 pub const TUNNEL_IDLE_MAX: Duration = Duration::from_secs(900);
 /// Bounds of `client.max_request_body_size_mb`.

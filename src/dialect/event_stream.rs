@@ -126,7 +126,11 @@ mod tests {
             let mut read = Vec::new();
             let mut reader = FrameReader::default();
             for piece in stream.chunks(size) {
-                reader.push(piece, |name, data| Ok(read.push(format!("{name} {data}")))).unwrap();
+                let taken = reader.push(piece, |name, data| {
+                    read.push(format!("{name} {data}"));
+                    Ok(())
+                });
+                taken.unwrap();
             }
             assert_eq!(read, ["messageStart {\"role\":\"assistant\"}", "messageStop {}"]);
             assert_eq!(reader.held_bytes(), 0);

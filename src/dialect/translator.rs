@@ -39,12 +39,14 @@ enum Source {
 /// How the client's answer goes.
 enum Output {
     Stream(Box<dyn StreamEncoder>),
-    /// At once.
-    Whole {
-        dialect: &'static dyn ClientDialect,
-        response: Response,
-        wishes: Wishes,
-    },
+    Whole(Box<Folded>),
+}
+
+/// What is put together for a client that wants an answer at once.
+struct Folded {
+    dialect: &'static dyn ClientDialect,
+    response: Response,
+    wishes: Wishes,
 }
 
 impl Translator {
@@ -66,7 +68,7 @@ impl Translator {
         let output = if is_client_streamed {
             Output::Stream(client.stream_encoder(&wishes))
         } else {
-            Output::Whole { dialect: client, response: Response::default(), wishes }
+            Output::Whole(Box::new(Folded { dialect: client, response: Response::default(), wishes }))
         };
         let restoration = Restoration::new(encoded.emulation);
         Self { source, decoder: provider.response_decoder(), restoration, output, said: Said::default() }
@@ -111,7 +113,7 @@ impl Translator {
         restoration.finish(&mut |event| take(event, said, output, out));
         match output {
             Output::Stream(encoder) => encoder.finish(out),
-            Output::Whole { dialect, response, wishes } => dialect.encode_document(response, wishes, out),
+            Output::Whole(folded) => folded.dialect.encode_document(&folded.response, &folded.wishes, out),
         }
         Ok(())
     }
@@ -157,6 +159,6 @@ fn take(event: Event<'_>, said: &mut Said, output: &mut Output, out: &mut Vec<u8
     }
     match output {
         Output::Stream(encoder) => encoder.push(&event, out),
-        Output::Whole { response, .. } => response.push(&event),
+        Output::Whole(folded) => folded.response.push(&event),
     }
 }

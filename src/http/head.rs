@@ -214,8 +214,16 @@ impl ResponseHead {
 
     /// Whether the body is a stream of server-sent events.
     pub fn is_event_stream(&self) -> bool {
+        self.has_type(b"text/event-stream")
+    }
+
+    /// Whether the body is a stream of AWS's binary frames.
+    pub fn is_frame_stream(&self) -> bool {
+        self.has_type(b"application/vnd.amazon.eventstream")
+    }
+
+    fn has_type(&self, name: &[u8]) -> bool {
         let kind = self.fields.known(Known::ContentType).unwrap_or_default();
-        let name = b"text/event-stream";
         kind.len() >= name.len() && kind[..name.len()].eq_ignore_ascii_case(name)
     }
 }

@@ -1,6 +1,6 @@
 //! Vendors that speak OpenAI's API, a line each.
 
-use super::{Provider, Secret};
+use super::{Provider, Secret, push_bearer};
 
 /// An OpenAI-compatible vendor: where it is, and which variables hold its key.
 #[derive(Debug)]
@@ -95,10 +95,6 @@ impl Provider for Vendor {
     }
 
     fn authorize(&self, key: &Secret, head: &mut Vec<u8>) {
-        if !key.is_empty() {
-            head.extend_from_slice(b"Authorization: Bearer ");
-            head.extend_from_slice(key.reveal().as_bytes());
-            head.extend_from_slice(b"\r\n");
-        }
+        push_bearer(key, head);
     }
 }

@@ -8,6 +8,7 @@ mod proxy;
 
 use std::fmt;
 
+use crate::dialect::{ProviderDialect, Quirks, openai_chat::OpenAiChat};
 pub use account::{Account, Endpoint, Key, Models, Tls};
 pub use credentials::{Secret, mask_keys, mask_secret};
 pub use proxy::{Proxy, ProxyCredentials, ProxyKind};
@@ -25,6 +26,28 @@ pub trait Provider: fmt::Debug + Sync {
 
     /// What follows the base URL before OpenAI's paths (`/chat/completions` …).
     fn version_path(&self) -> &'static str;
+
+    /// What follows the base URL before the paths of its own API.
+    fn native_path(&self) -> &'static str {
+        self.version_path()
+    }
+
+    /// Whether requests in a dialect reach it as they are, by the dialect's name.
+    fn speaks(&self, dialect: &str) -> bool {
+        self.speaks_openai() && dialect.starts_with("openai")
+    }
+
+    /// How it is asked for chats with a model.
+    fn chat(&self, model: &str) -> Chat {
+        let _ = model;
+        Chat { dialect: &OpenAiChat, quirks: &Quirks::OWNER }
+    }
+
+    /// Appends what follows `native_path` where a chat is asked for.
+    fn push_chat_path(&self, model: &str, is_streamed: bool, path: &mut String) {
+        let _ = (model, is_streamed);
+        path.push_str("/chat/completions");
+    }
 
     /// Environment variables that hold its key when no configuration is there, first found wins.
     fn key_variables(&self) -> &'static [&'static str];
@@ -44,6 +67,29 @@ pub trait Provider: fmt::Debug + Sync {
 
     /// Appends the header lines that prove who calls.
     fn authorize(&self, key: &Secret, head: &mut Vec<u8>);
+
+    /// Appends the header lines that prove who calls its own API, and what else that wants.
+    fn authorize_native(&self, key: &Secret, head: &mut Vec<u8>) {
+        self.authorize(key, head);
+    }
+}
+
+/// How a provider is asked for chats.
+#[derive(Clone, Copy, Debug)]
+pub struct Chat {
+    /// The way that it is said.
+    pub dialect: &'static dyn ProviderDialect,
+    /// How the provider differs from the dialect's owner.
+    pub quirks: &'static Quirks,
+}
+
+/// Appends a bearer token, where there is one.
+fn push_bearer(key: &Secret, head: &mut Vec<u8>) {
+    if !key.is_empty() {
+        head.extend_from_slice(b"Authorization: Bearer ");
+        head.extend_from_slice(key.reveal().as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
 }
 
 /// All built-in providers.

@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 
 use super::query::model_in_query;
-use crate::ir::ApiError;
+use crate::{
+    dialect::{ClientDialect, openai_chat::OpenAiChat},
+    ir::ApiError,
+};
 
 /// Where a request belongs.
 #[derive(Debug, PartialEq)]
@@ -40,15 +43,21 @@ pub struct Ingress<'a> {
     pub path: &'a str,
     /// The model that the path, or a WebSocket's query, names, decoded.
     pub model: Option<Cow<'a, str>>,
+    /// What is done with the model, where the path says that behind its name: `generateContent` …
+    pub action: Option<Cow<'a, str>>,
 }
 
-/// The prefixes under which OpenAI's API is served.
+/// The prefixes under which an API is served.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mount {
-    /// `/openai` and `/openai/v1`.
+    /// OpenAI's under `/openai` and `/openai/v1`.
     OpenAi,
-    /// `/v1`.
+    /// OpenAI's under `/v1`.
     V1,
+    /// Anthropic's under `/anthropic/v1`, and what of it nobody else has under `/v1`.
+    Anthropic,
+    /// Google's under `/genai/v1beta`.
+    Genai,
 }
 
 /// What a request asks a provider to do.
@@ -60,6 +69,10 @@ pub enum Operation {
     Completion,
     /// `/responses`
     Responses,
+    /// `/messages`
+    Message,
+    /// `/models/{model}:generateContent` and `:streamGenerateContent`
+    Generate,
     /// `/embeddings`
     Embedding,
     /// `/audio/speech`
@@ -93,7 +106,22 @@ pub enum Operation {
     Passthrough,
 }
 
-impl Ingress<'_> {
+impl Mount {
+    /// Name of the dialect that is spoken there.
+    pub fn dialect(self) -> &'static str {
+        match self {
+            Self::OpenAi | Self::V1 => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Genai => "gemini",
+        }
+    }
+}
+
+impl<'a> Ingress<'a> {
+    fn new(mount: Mount, operation: Operation, path: &'a str) -> Self {
+        Self { mount, operation, path, model: None, action: None }
+    }
+
     /// What a request asks for that wants to go on in WebSocket: the query names the model.
     pub fn upgraded(self, query: Option<&str>) -> Result<Self, ApiError> {
         if self.operation != Operation::Passthrough {
@@ -103,14 +131,35 @@ impl Ingress<'_> {
         let model = model.map(|model| Cow::Owned(model.into_owned()));
         Ok(Self { operation: Operation::WebSocket, model, ..self })
     }
+
+    /// Whether the path asks for a stream.
+    pub fn is_streamed(&self) -> bool {
+        self.action.as_deref() == Some(STREAM_GENERATE)
+    }
+
+    /// Whether the path names the model.
+    pub fn names_model_in_path(&self) -> bool {
+        self.model.is_some() && self.operation != Operation::WebSocket
+    }
+
+    /// The path behind the prefix, with another model in it.
+    pub fn path_with_model(&self, model: &str) -> String {
+        let action = self.action.as_deref().map(|action| format!(":{action}")).unwrap_or_default();
+        format!("{MODEL_PATH}{}{action}", path_segment(model))
+    }
+
+    /// Whether it asks for the API of a provider that is not OpenAI.
+    pub fn is_native(&self) -> bool {
+        matches!(self.mount, Mount::Anthropic | Mount::Genai)
+    }
 }
 
 impl Operation {
     /// Bifrost's name for it, as in the metrics' label `method`.
     pub fn label(self, is_streamed: bool) -> &'static str {
         match (self, is_streamed) {
-            (Self::Chat, false) => "chat_completion",
-            (Self::Chat, true) => "chat_completion_stream",
+            (Self::Chat | Self::Message | Self::Generate, false) => "chat_completion",
+            (Self::Chat | Self::Message | Self::Generate, true) => "chat_completion_stream",
             (Self::Completion, false) => "text_completion",
             (Self::Completion, true) => "text_completion_stream",
             (Self::Responses, false) => "responses",
@@ -148,6 +197,14 @@ impl Operation {
             }
             _ => self.label(is_streamed),
         }
+    }
+
+    /// The dialect of a chat; none for anything else.
+    pub fn dialect(self) -> Option<&'static dyn ClientDialect> {
+        Some(match self {
+            Self::Chat => &OpenAiChat,
+            _ => return None,
+        })
     }
 
     /// Whether its body may be a form.
@@ -197,6 +254,30 @@ static MODEL_CALLS: [(&str, Operation); 21] = [
 /// Further ones, with the id of an object between a start and an end.
 static STATEFUL_PATHS: [(&str, &str); 2] = [("/assistants/", ""), ("/threads/", "/runs")];
 
+/// The POSTs of Anthropic's API whose bodies name a model.
+static ANTHROPIC_CALLS: [(&str, Operation); 3] = [
+    ("/messages", Operation::Message),
+    ("/messages/count_tokens", Operation::OtherModelCall),
+    ("/complete", Operation::OtherModelCall),
+];
+
+/// What Google's API does that is a chat.
+const GENERATE: &str = "generateContent";
+const STREAM_GENERATE: &str = "streamGenerateContent";
+
+/// Prefixes under which all APIs are served at once, for clients that speak several.
+const BUNDLES: [&str; 3] = ["/langchain", "/litellm", "/pydanticai"];
+
+/// Prefixes with the API that is served there, the longer ones first.
+const MOUNTS: [(&str, Mount); 6] = [
+    ("/v1", Mount::V1),
+    ("/openai/v1", Mount::OpenAi),
+    ("/openai", Mount::OpenAi),
+    ("/anthropic/v1", Mount::Anthropic),
+    ("/genai/v1beta", Mount::Genai),
+    ("/genai/v1", Mount::Genai),
+];
+
 /// What `allowed_requests` calls asking for models.
 pub const LIST_MODELS: &str = "list_models";
 
@@ -208,9 +289,9 @@ pub fn locate<'a>(surface: Surface, method: &str, path: &'a str) -> Result<Place
     // The paths that matter most are plain as they stand; one with an id in it may not be.
     if surface != Surface::Admin
         && let Some((mount, rest)) = mounted(path)
-        && let Some(operation) = plain_call(method, rest)
+        && let Some(operation) = plain_call(method, mount, rest)
     {
-        return Ok(Place::Call(Ingress { mount, operation, path: rest, model: None }));
+        return Ok(Place::Call(Ingress::new(mount, operation, rest)));
     }
     if matches!(method, "TRACE" | "CONNECT") {
         return Err(ApiError::client(405, "method_not_allowed", format!("{method} is not allowed here.")));
@@ -232,7 +313,8 @@ pub fn locate<'a>(surface: Surface, method: &str, path: &'a str) -> Result<Place
         return Err(unknown(method, path, "This port serves /health and /metrics only"));
     }
     let elsewhere = || {
-        let remedy = "OpenAI's API is served under /openai, /openai/v1 and /v1: set the SDK's base_url to one of these";
+        let remedy = "OpenAI's API is served under /openai, /openai/v1 and /v1, Anthropic's under /anthropic, Google's \
+            under /genai: set the SDK's base_url to one of these";
         unknown(method, path, remedy)
     };
     let (mount, rest) = mounted(path).ok_or_else(elsewhere)?;
@@ -241,12 +323,27 @@ pub fn locate<'a>(surface: Surface, method: &str, path: &'a str) -> Result<Place
     if mount == Mount::V1 && plain == "/models" && matches!(method, "GET" | "HEAD") {
         return Ok(Place::Models);
     }
-    if let Some(model) = plain.strip_prefix(MODEL_PATH) {
+    if let Some(named) = plain.strip_prefix(MODEL_PATH) {
+        let done = named.rsplit_once(':').filter(|_| mount == Mount::Genai);
+        let (model, action) = done.map_or((named, None), |(model, action)| (model, Some(action)));
+        let operation = match action {
+            Some(GENERATE | STREAM_GENERATE) => Operation::Generate,
+            Some(_) => Operation::OtherModelCall,
+            None => Operation::ModelDetails,
+        };
+        if action.is_some() && method != "POST" {
+            return Err(ApiError::client(
+                405,
+                "method_not_allowed",
+                "Use POST for what is done with a model.",
+            ));
+        }
         let model = Some(Cow::Owned(model.to_owned()));
-        return Ok(Place::Call(Ingress { mount, operation: Operation::ModelDetails, path: rest, model }));
+        let action = action.map(|action| Cow::Owned(action.to_owned()));
+        return Ok(Place::Call(Ingress { model, action, ..Ingress::new(mount, operation, rest) }));
     }
-    let operation = model_call(method, plain).unwrap_or(Operation::Passthrough);
-    Ok(Place::Call(Ingress { mount, operation, path: rest, model: None }))
+    let operation = model_call(method, mount, plain).unwrap_or(Operation::Passthrough);
+    Ok(Place::Call(Ingress::new(mount, operation, rest)))
 }
 
 /// A model's name as it stands in a path: SDKs encode the slash in it.
@@ -263,18 +360,24 @@ pub fn path_segment(model: &str) -> String {
     segment
 }
 
-fn plain_call(method: &str, path: &str) -> Option<Operation> {
-    let (_, operation) = MODEL_CALLS.iter().find(|(known, _)| *known == path)?;
+fn plain_call(method: &str, mount: Mount, path: &str) -> Option<Operation> {
+    let calls = match mount {
+        Mount::OpenAi | Mount::V1 => &MODEL_CALLS[..],
+        Mount::Anthropic => &ANTHROPIC_CALLS,
+        Mount::Genai => return None,
+    };
+    let (_, operation) = calls.iter().find(|(known, _)| *known == path)?;
     (method == "POST").then_some(*operation)
 }
 
-fn model_call(method: &str, path: &str) -> Option<Operation> {
+fn model_call(method: &str, mount: Mount, path: &str) -> Option<Operation> {
     let has_id = |(start, end): &(&str, &str)| {
         let id = path.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
         id.is_some_and(|id| !id.is_empty() && !id.contains('/'))
     };
-    let is_stateful = || method == "POST" && STATEFUL_PATHS.iter().any(has_id);
-    plain_call(method, path).or_else(|| is_stateful().then_some(Operation::StatefulCall))
+    let is_openai = matches!(mount, Mount::OpenAi | Mount::V1);
+    let is_stateful = || is_openai && method == "POST" && STATEFUL_PATHS.iter().any(has_id);
+    plain_call(method, mount, path).or_else(|| is_stateful().then_some(Operation::StatefulCall))
 }
 
 /// The route that a path belongs to, one of few: for the metrics' label `path`.
@@ -285,18 +388,53 @@ pub fn template(path: &str) -> &'static str {
         _ => {}
     }
     let Some((mount, rest)) = mounted(path) else { return "other" };
-    let known = MODEL_CALLS.iter().find(|(path, _)| *path == rest).map(|(path, _)| *path);
-    match (mount, known) {
-        (_, Some(path)) => path,
-        (Mount::OpenAi, None) => "/openai/*",
-        (Mount::V1, None) => "/v1/*",
+    let known = |calls: &[(&'static str, Operation)]| {
+        calls.iter().find(|(path, _)| *path == rest).map(|(path, _)| *path)
+    };
+    match mount {
+        Mount::OpenAi => known(&MODEL_CALLS).unwrap_or("/openai/*"),
+        Mount::V1 => known(&MODEL_CALLS).unwrap_or("/v1/*"),
+        Mount::Anthropic => known(&ANTHROPIC_CALLS).unwrap_or("/anthropic/*"),
+        Mount::Genai if rest.ends_with(":generateContent") => "/models/{model}:generateContent",
+        Mount::Genai if rest.ends_with(":streamGenerateContent") => "/models/{model}:streamGenerateContent",
+        Mount::Genai => "/genai/*",
+    }
+}
+
+/// The dialect in which a refusal is said at a path.
+pub fn dialect_at(path: &str) -> &'static dyn ClientDialect {
+    match mounted(path) {
+        _ => &OpenAiChat,
     }
 }
 
 fn mounted(path: &str) -> Option<(Mount, &str)> {
-    [("/openai/v1", Mount::OpenAi), ("/openai", Mount::OpenAi), ("/v1", Mount::V1)].into_iter().find_map(
-        |(prefix, mount)| Some((mount, path.strip_prefix(prefix).filter(|rest| rest.starts_with('/'))?)),
-    )
+    let below = |prefix: &str| path.strip_prefix(prefix).filter(|rest| rest.starts_with('/'));
+    let found = MOUNTS.iter().find_map(|(prefix, mount)| Some((*mount, below(prefix)?)));
+    match found {
+        // OpenAI has no such path.
+        Some((Mount::V1, rest)) if is_anthropic(rest) => Some((Mount::Anthropic, rest)),
+        Some(found) => Some(found),
+        None => BUNDLES.iter().find_map(|prefix| bundled(below(prefix)?)),
+    }
+}
+
+/// What stands behind a prefix under which all APIs are served.
+fn bundled(path: &str) -> Option<(Mount, &str)> {
+    let below = |prefix: &str| path.strip_prefix(prefix).filter(|rest| rest.starts_with('/'));
+    if let Some(rest) = below("/v1beta") {
+        return Some((Mount::Genai, rest));
+    }
+    match mounted(path) {
+        Some((Mount::V1, rest)) => Some((Mount::OpenAi, rest)),
+        Some(found) => Some(found),
+        None if is_anthropic(path) => Some((Mount::Anthropic, path)),
+        None => Some((Mount::OpenAi, path)),
+    }
+}
+
+fn is_anthropic(path: &str) -> bool {
+    path.strip_prefix("/messages").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The path as every reader understands it. What readers disagree about is refused, since a request

@@ -12,11 +12,12 @@ mod router;
 pub use attempts::{Attempts, Failure, Next};
 pub use cors::Cors;
 pub use headers::{
-    HeaderPolicy, add_credentials, add_operator_fields, add_request_fields, add_response_fields,
-    has_credentials,
+    HeaderPolicy, add_credentials, add_operator_fields, add_own_credentials, add_request_fields,
+    add_response_fields, add_translated_fields, add_translated_response_fields, has_credentials,
 };
 pub use ingress::{
-    Ingress, LIST_MODELS, Mount, Operation, Place, Surface, locate, path_segment, percent_decoded, template,
+    Ingress, LIST_MODELS, Mount, Operation, Place, Surface, dialect_at, locate, path_segment,
+    percent_decoded, template,
 };
 pub use keys::{Choice, pick};
 pub use query::{query_with_model, query_without_credentials};

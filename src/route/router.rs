@@ -20,6 +20,10 @@ pub struct Routes {
     openai_default: Option<usize>,
     /// Position of the account that serves a bare model under `/v1`.
     v1_default: Option<usize>,
+    /// Position of the account that serves a bare model under `/anthropic`.
+    anthropic_default: Option<usize>,
+    /// Position of the account that serves a bare model under `/genai`.
+    genai_default: Option<usize>,
 }
 
 impl Routes {
@@ -31,7 +35,9 @@ impl Routes {
         let openai = position("openai");
         let first = (!accounts.is_empty()).then_some(0);
         let (openai_default, v1_default) = (fixed.or(openai), fixed.or(openai).or(first));
-        Self { openai_default, v1_default, accounts, left_out: Vec::new() }
+        let own = |names: &[&str]| fixed.or_else(|| names.iter().find_map(|name| position(name)));
+        let (anthropic_default, genai_default) = (own(&["anthropic"]), own(&["gemini", "vertex"]));
+        Self { openai_default, v1_default, anthropic_default, genai_default, accounts, left_out: Vec::new() }
     }
 
     /// With the names of accounts that were left out: whoever asks for one is told so.
@@ -75,33 +81,41 @@ impl Routes {
                 return Err(not_found(message));
             }
         }
-        let account =
-            self.default_at(mount).ok_or_else(|| self.no_default("Name the model as `provider/model`"))?;
+        let account = self
+            .default_at(mount)
+            .ok_or_else(|| self.no_default(mount, "Name the model as `provider/model`"))?;
         Ok((account, model))
     }
 
     /// The account that serves what names no model.
     pub fn default(&self, mount: Mount) -> Result<&Account, ApiError> {
-        self.default_at(mount).ok_or_else(|| self.no_default("Call it under /v1"))
+        self.default_at(mount).ok_or_else(|| self.no_default(mount, "Call it under /v1"))
     }
 
     fn default_at(&self, mount: Mount) -> Option<&Account> {
         let position = match mount {
             Mount::OpenAi => self.openai_default,
             Mount::V1 => self.v1_default,
+            Mount::Anthropic => self.anthropic_default,
+            Mount::Genai => self.genai_default,
         };
         position.and_then(|at| self.accounts.get(at))
     }
 
-    fn no_default(&self, remedy: &str) -> ApiError {
+    fn no_default(&self, mount: Mount, remedy: &str) -> ApiError {
+        let name = match mount {
+            Mount::OpenAi | Mount::V1 => "openai",
+            Mount::Anthropic => "anthropic",
+            Mount::Genai => "gemini",
+        };
         not_found(if self.accounts.is_empty() {
             "No provider is configured. Set OPENAI_API_KEY (or another provider's key variable) and \
              start the gateway again, write a config.json, or try `bifrost demo`, which needs no key."
                 .to_owned()
         } else {
             format!(
-                "The provider `openai`, which serves what names no provider here, is not configured. {remedy}, \
-                 or add `providers.openai` to config.json."
+                "The provider `{name}`, which serves what names no provider here, is not configured. {remedy}, \
+                 or add `providers.{name}` to config.json."
             )
         })
     }

@@ -7,9 +7,11 @@ use super::{
     connection::{Client, Ending},
     net::Net,
     relay::{Commit, relay},
+    relay_translated::relay_translated,
     respond,
     state::ShardState,
     tally::Tally,
+    translation::Translation,
     tunnel::Payload,
     upstream::{Outgoing, Target, Upstream},
     websocket::tunnel,
@@ -67,10 +69,21 @@ pub(super) async fn exchange<N: Net>(
     if outline.model.is_none() && !is_whole && ingress.operation.is_model_call() {
         check_any_model(&target)?;
     }
-    let splice = target.splice(&outline, &ingress); // 6 dialect: the provider's name of the model
-    let payload = Payload::new(&body, splice, is_whole, head.framing);
+    let mut translation =
+        Translation::needed(&ingress, &target)? // 6 dialect: another one, or another name
+            .map(|chat| Translation::new(chat, &ingress, &target, &body, tally.request_id()))
+            .transpose()?;
+    let payload = match &translation {
+        Some(translation) => Payload::whole(&translation.body),
+        None => Payload::new(&body, target.splice(&outline, &ingress), is_whole, head.framing),
+    };
     let outgoing = Outgoing {
-        head: target.request_head(&ingress, head, payload.framing),
+        head: match &translation {
+            Some(translation) => {
+                target.translated_head(head, translation.is_streamed, translation.body.len())
+            }
+            None => target.request_head(&ingress, head, payload.framing),
+        },
         payload,
         is_head: head.method() == "HEAD",
         may_switch: ingress.operation == Operation::WebSocket,
@@ -90,7 +103,12 @@ pub(super) async fn exchange<N: Net>(
         tap: completion_tap(ingress.operation).filter(|_| target.account.signals_end),
         cors: respond::cors_lines(&snapshot, head),
     };
-    let relayed = relay(shard, upstream, client, head, tally, commit).await; // 8 and back
+    let relayed = match translation.take() {
+        Some(translation) => {
+            relay_translated(shard, upstream, client, head, tally, commit, translation).await
+        }
+        None => relay(shard, upstream, client, head, tally, commit).await, // 8 and back
+    };
     relayed.inspect_err(|ending| attempt.failed(ending))
 }
 
@@ -205,7 +223,10 @@ fn outline<'a>(
     form: Option<&FormScanner>,
 ) -> Result<Outline<'a>, ApiError> {
     if let Some(model) = ingress.model.as_deref() {
-        return Ok(Outline { model: Some(Cow::Borrowed(model)), ..Outline::default() });
+        let scanned = is_scanned(ingress, head).then(|| json::scan(body)).transpose();
+        let outline = scanned.map_err(|error| refuse_body(error, body))?.unwrap_or_default();
+        let model = Some(Cow::Borrowed(model));
+        return Ok(Outline { model, is_streamed: ingress.is_streamed(), ..outline });
     }
     if !is_scanned(ingress, head) {
         return Ok(Outline::default());

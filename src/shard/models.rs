@@ -153,7 +153,7 @@ async fn ask<N: Net>(
     let prefix = &key.endpoint.path_prefix;
     let mut head =
         format!("GET {prefix}/models HTTP/1.1\r\nHost: {}\r\n", key.endpoint.authority).into_bytes();
-    route::add_credentials(account, key, None, &mut head);
+    route::add_credentials(account, key, None, false, &mut head);
     route::add_operator_fields(account, false, &mut head);
     head.extend_from_slice(b"Accept: application/json\r\nAccept-Encoding: identity\r\n\r\n");
     let payload = Payload::none();

@@ -51,10 +51,10 @@ enum Kind {
 }
 
 /// The response as the client gets it.
-struct Outlet {
+pub(super) struct Outlet {
     /// Sent together with the first content; then the buffer in which pieces are put together.
-    head: Vec<u8>,
-    framing: Framing,
+    pub(super) head: Vec<u8>,
+    pub(super) framing: Framing,
 }
 
 /// Passes a response on; true where the client's connection may serve another request.
@@ -240,7 +240,8 @@ fn is_cut_short<N: Net>(kind: Kind, upstream: &Upstream<'_, N>, tap: &mut Option
     !tap.is_complete()
 }
 
-fn stream_error(broken: Break, target: &Target<'_>) -> ApiError {
+/// What a client is told that has a part of a stream.
+pub(super) fn stream_error(broken: Break, target: &Target<'_>) -> ApiError {
     let name = &target.account.name;
     let (code, what) = match broken {
         Break::Elapsed => ("upstream_timeout", "fell silent".to_owned()),
@@ -306,7 +307,7 @@ fn response_head<N: Net>(
 
 impl Outlet {
     /// Sends content, behind the head where that has not gone out yet.
-    async fn pass<N: Net>(
+    pub(super) async fn pass<N: Net>(
         &mut self,
         shard: &ShardState<N>,
         client: &Client<N>,

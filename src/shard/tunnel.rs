@@ -72,6 +72,12 @@ impl<'a> Payload<'a> {
         Self { framing, has_rest: !is_whole, pieces }
     }
 
+    /// A body that is all there.
+    pub(super) fn whole(body: &'a [u8]) -> Self {
+        let pieces = [Cow::Borrowed(body), Cow::default(), Cow::default()];
+        Self { framing: Framing::Length(body.len() as u64), has_rest: false, pieces }
+    }
+
     /// No body.
     pub(super) fn none() -> Self {
         Self { framing: Framing::Empty, has_rest: false, pieces: Default::default() }

@@ -96,7 +96,8 @@ pub(super) enum Break {
 impl Target<'_> {
     /// What has to change in the body so that the provider sees its own name of the model.
     pub(super) fn splice(&self, outline: &Outline<'_>, ingress: &Ingress<'_>) -> Option<Splice> {
-        let resolved = self.resolved_model.filter(|_| ingress.operation.may_name_model())?;
+        let is_in_body = ingress.operation.may_name_model() && ingress.model.is_none();
+        let resolved = self.resolved_model.filter(|_| is_in_body)?;
         if self.original_model == Some(resolved) {
             return None;
         }
@@ -116,15 +117,14 @@ impl Target<'_> {
         framing: Framing,
     ) -> Vec<u8> {
         let mut out = Vec::with_capacity(1024);
-        let model = self.resolved_model.filter(|_| ingress.operation == Operation::ModelDetails);
-        let prefix = &self.key.endpoint.path_prefix;
+        let model = self.resolved_model.filter(|_| ingress.names_model_in_path());
+        let endpoint = &self.key.endpoint;
+        let prefix = if ingress.is_native() { &endpoint.native_prefix } else { &endpoint.path_prefix };
         out.extend_from_slice(head.method().as_bytes());
         out.push(b' ');
         out.extend_from_slice(prefix.as_bytes());
         match model {
-            Some(model) => {
-                out.extend_from_slice(format!("/models/{}", route::path_segment(model)).as_bytes())
-            }
+            Some(model) => out.extend_from_slice(ingress.path_with_model(model).as_bytes()),
             None => out.extend_from_slice(ingress.path.as_bytes()),
         }
         if let Some(query) = self.query(ingress, head).filter(|query| !query.is_empty()) {
@@ -134,7 +134,8 @@ impl Target<'_> {
         out.extend_from_slice(b" HTTP/1.1\r\nHost: ");
         out.extend_from_slice(self.key.endpoint.authority.as_bytes());
         out.extend_from_slice(b"\r\n");
-        route::add_credentials(self.account, self.key, self.is_direct.then_some(head), &mut out);
+        let own = self.is_direct.then_some(head);
+        route::add_credentials(self.account, self.key, own, ingress.is_native(), &mut out);
         let (policy, operation) = (&self.snapshot.headers, ingress.operation);
         route::add_request_fields(&head.fields, policy, self.account, operation, self.is_direct, &mut out);
         match framing {
@@ -142,6 +143,26 @@ impl Target<'_> {
             Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
             Framing::Empty | Framing::UntilClose => {}
         }
+        out.extend_from_slice(b"\r\n");
+        out
+    }
+
+    /// The head of a request to the provider whose body has been translated to so many bytes.
+    pub(super) fn translated_head(&self, head: &RequestHead, is_streamed: bool, length: usize) -> Vec<u8> {
+        let provider = self.account.provider;
+        let mut path = self.key.endpoint.native_prefix.clone();
+        provider.push_chat_path(self.resolved_model.unwrap_or_default(), is_streamed, &mut path);
+        let authority = &self.key.endpoint.authority;
+        let mut out = Vec::with_capacity(1024);
+        out.extend_from_slice(format!("POST {path} HTTP/1.1\r\nHost: {authority}\r\n").as_bytes());
+        if self.is_direct {
+            route::add_own_credentials(self.account, head, &mut out);
+        } else {
+            route::add_credentials(self.account, self.key, None, true, &mut out);
+        }
+        let policy = &self.snapshot.headers;
+        route::add_translated_fields(&head.fields, policy, self.account, self.is_direct, &mut out);
+        length_line(length as u64, &mut out);
         out.extend_from_slice(b"\r\n");
         out
     }

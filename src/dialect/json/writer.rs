@@ -66,6 +66,14 @@ impl<'o> Writer<'o> {
         self.out.push(b'"');
     }
 
+    /// A string, or another where there is none, said plainly.
+    pub fn text_or(&mut self, text: Option<&Text<'_>>, plain: &str) {
+        match text {
+            Some(text) => self.text(text),
+            None => self.text(&Text::plain(plain)),
+        }
+    }
+
     /// A string or null.
     pub fn text_or_null(&mut self, text: Option<&Text<'_>>) {
         match text {

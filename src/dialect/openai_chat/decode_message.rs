@@ -36,7 +36,7 @@ pub(super) fn message<'a>(reader: &mut Reader<'a>) -> Result<Message<'a>, ReadEr
             "content" => draft.content = content(reader)?,
             "refusal" => draft.refusal = reader.text_unless_null()?,
             "reasoning_content" | "reasoning" => {
-                draft.reasoning = reader.text_if_any()?.or(draft.reasoning.take());
+                draft.reasoning = reader.text_if_any()?.or_else(|| draft.reasoning.take());
             }
             "reasoning_details" => {
                 reader.array_if_any(|reader| {
@@ -215,7 +215,7 @@ fn located<'a>(media: Option<Reader<'a>>, name: &str) -> Result<(Text<'a>, Optio
         }
         Ok(())
     });
-    read.and(url.ok_or_else(|| ReadError::missing("url")))
+    read.and_then(|()| url.ok_or_else(|| ReadError::missing("url")))
         .map(|url| (url, detail))
         .map_err(|error| error.inside(name))
 }

@@ -85,7 +85,7 @@ pub(super) fn decode_request(body: &str) -> Result<Request<'_>, ReadError> {
                 })?;
             }
             "user" if request.user.is_none() => request.user = reader.text_unless_null()?,
-            "safety_identifier" => request.user = reader.text_unless_null()?.or(request.user.take()),
+            "safety_identifier" => request.user = reader.text_unless_null()?.or_else(|| request.user.take()),
             "metadata" => request.metadata = reader.raw_unless_null()?,
             "service_tier" => request.service_tier = reader.text_unless_null()?,
             "verbosity" => request.verbosity = reader.text_unless_null()?,

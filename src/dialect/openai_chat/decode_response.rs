@@ -124,7 +124,7 @@ impl Decoder {
             match name {
                 "index" => index = reader.count_if_any()?,
                 "delta" | "message" => delta = Some(reader.clone()),
-                "text" => delta = delta.take().or(Some(reader.clone())),
+                "text" => delta = delta.take().or_else(|| Some(reader.clone())),
                 "finish_reason" => finish = reader.text_if_any()?,
                 "logprobs" => reader.object_if_any(|name, reader| {
                     if name == "content" && reader.kind() == Some(Kind::Array) {

@@ -15,10 +15,10 @@ pub(super) fn encode_document(response: &Response, wishes: &Wishes, out: &mut Ve
     let silent = [Choice::default()];
     let choices = if response.choices.is_empty() { &silent } else { &response.choices[..] };
     Writer::new(out).object(|writer| {
-        writer.member("id").text(response.id.as_ref().unwrap_or(&Text::plain(wishes.id.as_str())));
+        writer.member("id").text_or(response.id.as_ref(), &wishes.id);
         writer.member("object").string("chat.completion");
         writer.member("created").count(response.created.unwrap_or(wishes.created));
-        writer.member("model").text(response.model.as_ref().unwrap_or(&Text::plain(wishes.model.as_str())));
+        writer.member("model").text_or(response.model.as_ref(), &wishes.model);
         writer.member("choices").array(|writer| {
             for (index, choice) in choices.iter().enumerate() {
                 writer.object(|writer| write_choice(index, choice, wishes, writer));

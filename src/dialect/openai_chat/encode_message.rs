@@ -142,9 +142,7 @@ fn write_content(parts: &[&Part<'_>], writer: &mut Writer<'_>) {
     writer.member("content");
     match parts {
         [] => writer.string(""),
-        [part] if text_of(part).is_some() && part.cache.is_none() => {
-            writer.text(text_of(part).unwrap_or(&Text::default()));
-        }
+        [Part { content: Content::Text(text), cache: None, .. }] => writer.text(text),
         parts => writer.array(|writer| parts.iter().for_each(|part| write_part(part, writer))),
     }
 }

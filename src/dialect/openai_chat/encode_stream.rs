@@ -52,10 +52,10 @@ impl Encoder {
         let mut writer = Writer::new(&mut front);
         let wishes = &self.wishes;
         writer.object(|writer| {
-            writer.member("id").text(id.unwrap_or(&Text::plain(wishes.id.as_str())));
+            writer.member("id").text_or(id, &wishes.id);
             writer.member("object").string("chat.completion.chunk");
             writer.member("created").count(created.unwrap_or(wishes.created));
-            writer.member("model").text(model.unwrap_or(&Text::plain(wishes.model.as_str())));
+            writer.member("model").text_or(model, &wishes.model);
         });
         front.pop();
         self.front = front;

@@ -1,0 +1,117 @@
+//! A chat whose client speaks another dialect than its provider: the request as the provider reads it, and
+//! what has to be known to translate the answer.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::upstream::Target;
+use crate::{
+    dialect::{ClientDialect, Encoded, ProviderDialect, Recipient, Translator, Wishes},
+    ir::{ApiError, Profile},
+    provider::Chat,
+    route::Ingress,
+};
+
+/// A request that has been translated.
+pub(super) struct Translation {
+    /// The request's body.
+    pub(super) body: Vec<u8>,
+    /// Whether a stream is asked for.
+    pub(super) is_streamed: bool,
+    pub(super) client: &'static dyn ClientDialect,
+    pub(super) provider: &'static dyn ProviderDialect,
+    encoded: Encoded,
+    wishes: Wishes,
+}
+
+impl Translation {
+    /// How the provider has to be asked, where that is not how the client asks; an error where nobody can
+    /// ask it this.
+    pub(super) fn needed(
+        ingress: &Ingress<'_>,
+        target: &Target<'_>,
+    ) -> Result<Option<(&'static dyn ClientDialect, Chat)>, ApiError> {
+        let provider = target.account.provider;
+        let model = target.resolved_model.unwrap_or_default();
+        match ingress.operation.dialect() {
+            Some(client) if provider.speaks(client.name()) => Ok(None),
+            Some(client) => Ok(Some((client, provider.chat(model)))),
+            None if provider.speaks(ingress.mount.dialect()) => Ok(None),
+            None => Err(not_offered(&target.account.name)),
+        }
+    }
+
+    /// Translates a request, whose body has been scanned.
+    pub(super) fn new(
+        (client, chat): (&'static dyn ClientDialect, Chat),
+        ingress: &Ingress<'_>,
+        target: &Target<'_>,
+        body: &[u8],
+        request_id: &str,
+    ) -> Result<Self, ApiError> {
+        let body = std::str::from_utf8(body)
+            .map_err(|_| ApiError::client(400, "invalid_json", "The body is not UTF-8."))?;
+        let mut request = client.decode_request(body).map_err(|error| error.into_refusal())?;
+        request.is_streamed |= ingress.is_streamed();
+        let model = target.resolved_model.unwrap_or_default();
+        let recipient = Recipient {
+            model,
+            profile: &Profile::default(),
+            quirks: chat.quirks,
+            is_strict: target.snapshot.is_strict,
+        };
+        let mut translated = Vec::with_capacity(body.len() + 512);
+        let encoded = chat.dialect.encode_request(&request, &recipient, &mut translated)?;
+        if recipient.is_strict && !encoded.dropped.is_empty() {
+            return Err(not_taken(&target.account.name, &encoded.dropped));
+        }
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let wishes = Wishes {
+            model: model.to_owned(),
+            id: format!("chatcmpl-{request_id}"),
+            created: since.as_secs(),
+            includes_usage: request.includes_usage,
+            has_legacy_functions: request.has_legacy_functions,
+        };
+        let is_streamed = request.is_streamed;
+        Ok(Self { body: translated, is_streamed, client, provider: chat.dialect, encoded, wishes })
+    }
+
+    /// What the answer says that did not go on, for a header field.
+    pub(super) fn dropped_params(&self) -> String {
+        self.encoded.dropped.join(", ")
+    }
+
+    /// Translates the answer, which the provider gives as a stream or at once.
+    pub(super) fn translator(&mut self, is_provider_streamed: bool) -> Translator {
+        let encoded = std::mem::take(&mut self.encoded);
+        Translator::new(
+            self.provider,
+            is_provider_streamed,
+            self.client,
+            self.is_streamed,
+            encoded,
+            self.wishes.clone(),
+        )
+    }
+}
+
+fn not_offered(name: &str) -> ApiError {
+    let message = format!(
+        "The provider `{name}` does not speak the dialect of this path, and what is asked for here is not \
+         translated. Ask a provider that does, or use the provider's own API."
+    );
+    ApiError::client(501, "operation_not_supported", message)
+}
+
+fn not_taken(name: &str, dropped: &[&'static str]) -> ApiError {
+    let message = format!(
+        "The provider `{name}` cannot take {}. Leave it out, or allow dropping it by \
+         client.refuse_unsupported_params in config.json.",
+        dropped.join(", ")
+    );
+    let error = ApiError::client(400, "unsupported_parameter", message);
+    match dropped.first() {
+        Some(first) => error.with_param(*first),
+        None => error,
+    }
+}
