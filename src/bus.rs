@@ -57,6 +57,28 @@ pub enum ToControl {
     Scrape(flume::Sender<String>),
     /// Write the access log: there is much of it.
     WriteAccessLog,
+    /// Fetch what a request points at.
+    Fetch(Fetch),
+}
+
+/// Something that a request points at.
+#[derive(Debug)]
+pub struct Fetch {
+    /// Where it is.
+    pub url: String,
+    /// Whether that may be inside.
+    pub may_be_private: bool,
+    /// Who waits for it, or for why it cannot be had.
+    pub reply: flume::Sender<Result<Fetched, String>>,
+}
+
+/// What a request pointed at.
+#[derive(Debug)]
+pub struct Fetched {
+    /// Such as `image/png`; empty where nobody said.
+    pub media_type: String,
+    /// In base64.
+    pub data: String,
 }
 
 /// How a shard is reached, and how busy it is.

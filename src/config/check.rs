@@ -82,6 +82,8 @@ fn read_client(file: &Section<'_>, snapshot: &mut Snapshot) {
     let bytes = megabytes.and_then(|megabytes| usize::try_from(megabytes * 1024 * 1024).ok());
     snapshot.request_body_bytes_max = bytes.unwrap_or(snapshot.request_body_bytes_max);
     snapshot.allows_direct_keys = file.field("allow_direct_keys").boolean().unwrap_or_default();
+    snapshot.allows_private_media = file.field("allow_private_media_urls").boolean().unwrap_or_default();
+    snapshot.is_strict = file.field("refuse_unsupported_params").boolean().unwrap_or_default();
     CLIENT.read(file);
 }
 

@@ -62,6 +62,16 @@ pub const STREAM_IDLE_MAX: Duration = Duration::from_secs(60);
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
 /// What is held of an answer that is translated: an event, or a whole document, bytes.
 pub const EVENT_TRANSLATED_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// What a request points at and its provider does not fetch, bytes.
+pub const MEDIA_BYTES_MAX: usize = 20 * 1024 * 1024;
+/// Things that one request points at; one with more is refused.
+pub const MEDIA_MAX: usize = 100;
+/// Things that are fetched at once.
+pub const MEDIA_FETCHES_MAX: usize = 64;
+/// Redirections on the way to one.
+pub const MEDIA_REDIRECTS_MAX: usize = 3;
+/// Time for one to be fetched.
+pub const MEDIA_TIME_MAX: Duration = Duration::from_secs(15);
 /// Silence in both directions of a WebSocket.
 pub const TUNNEL_IDLE_MAX: Duration = Duration::from_secs(900);
 /// Bounds of `client.max_request_body_size_mb`.

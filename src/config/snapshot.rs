@@ -18,6 +18,8 @@ pub struct Snapshot {
     pub request_body_bytes_max: usize,
     /// Whether `x-bf-direct-key: true` sends the caller's own key.
     pub allows_direct_keys: bool,
+    /// Whether what requests point at may be inside.
+    pub allows_private_media: bool,
     /// Whether a parameter that a provider cannot take refuses the request.
     pub is_strict: bool,
 }
@@ -32,6 +34,7 @@ impl Snapshot {
             client_connections_max: limits::CLIENT_CONNECTIONS_MAX,
             request_body_bytes_max: limits::REQUEST_BODY_BYTES_MAX,
             allows_direct_keys: false,
+            allows_private_media: false,
             is_strict: false,
         }
     }

@@ -2,6 +2,7 @@
 
 mod access_log;
 pub mod demo;
+mod media;
 mod process;
 mod resolver;
 mod scrape;
@@ -14,6 +15,7 @@ use crate::{
     config::limits::CONTROL_BEAT,
 };
 use access_log::AccessLog;
+use media::MediaFetcher;
 use resolver::Resolver;
 use scrape::Scraper;
 
@@ -48,6 +50,7 @@ async fn serve(start: Start, announce: impl FnOnce() -> io::Result<()>) -> io::R
     let mut beat = tokio::time::interval(CONTROL_BEAT);
     let resolver = Resolver::new(links.clone());
     let scraper = Scraper::new(links.clone());
+    let mut media = MediaFetcher::new();
     let access_log = AccessLog::new(links.clone(), is_log_json);
     let (write, told) = flume::bounded(1);
     tokio::task::spawn_local(access_log.clone().keep_up(told));
@@ -55,6 +58,7 @@ async fn serve(start: Start, announce: impl FnOnce() -> io::Result<()>) -> io::R
         tokio::select! {
             message = messages.recv_async() => match message {
                 Ok(ToControl::Resolve { host }) => resolver.resolve(host),
+                Ok(ToControl::Fetch(wanted)) => media.fetch(wanted),
                 Ok(ToControl::Scrape(reply)) => scraper.answer(messages.len(), reply),
                 // It is about to write where it has been told already.
                 Ok(ToControl::WriteAccessLog) => drop(write.try_send(())),

@@ -49,6 +49,12 @@ pub(super) fn checked<'a>(media_type: Text<'a>, data: Text<'a>) -> Result<Media<
     Ok(Media::Data { media_type, data })
 }
 
+/// What has been fetched, whose server may have told wrongly what it is.
+pub fn fetched(media_type: &str, data: &str) -> Result<Media<'static>, ReadError> {
+    let [media_type, data] = [media_type, data].map(|text| Text::plain(text.to_owned()));
+    checked(media_type, data)
+}
+
 /// `file_data` of a file: a data URI, or bare base64 of what its name or its first bytes tell.
 pub(super) fn file<'a>(data: Text<'a>, name: Option<&Text<'a>>) -> Result<Media<'a>, ReadError> {
     if data.as_escaped().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) {

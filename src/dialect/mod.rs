@@ -17,6 +17,7 @@ mod usage;
 use std::fmt;
 
 pub use completion::CompletionTap;
+pub use data_uri::fetched as fetched_media;
 pub use emulation::{Emulation, TEXT_PARAMETER};
 use json::ReadError;
 pub use multipart::{FormError, FormScanner, boundary};

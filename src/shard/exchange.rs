@@ -69,10 +69,14 @@ pub(super) async fn exchange<N: Net>(
     if outline.model.is_none() && !is_whole && ingress.operation.is_model_call() {
         check_any_model(&target)?;
     }
-    let mut translation =
-        Translation::needed(&ingress, &target)? // 6 dialect: another one, or another name
-            .map(|chat| Translation::new(chat, &ingress, &target, &body, tally.request_id()))
-            .transpose()?;
+    let chat = Translation::needed(&ingress, &target)?; // 6 dialect: another one, or another name
+    let mut translation = match chat {
+        Some(chat) => {
+            let id = tally.request_id();
+            Some(Box::pin(Translation::new(shard, client, chat, &ingress, &target, &body, id)).await?)
+        }
+        None => None,
+    };
     let payload = match &translation {
         Some(translation) => Payload::whole(&translation.body),
         None => Payload::new(&body, target.splice(&outline, &ingress), is_whole, head.framing),
@@ -105,7 +109,7 @@ pub(super) async fn exchange<N: Net>(
     };
     let relayed = match translation.take() {
         Some(translation) => {
-            relay_translated(shard, upstream, client, head, tally, commit, translation).await
+            Box::pin(relay_translated(shard, upstream, client, head, tally, commit, translation)).await
         }
         None => relay(shard, upstream, client, head, tally, commit).await, // 8 and back
     };

@@ -7,6 +7,7 @@ mod connection;
 mod exchange;
 mod inbox;
 mod listener;
+mod media;
 mod models;
 mod names;
 pub mod net;

@@ -3,9 +3,15 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::upstream::Target;
+use super::{
+    connection::{Client, Ending},
+    media::fetch_media,
+    net::Net,
+    state::ShardState,
+    upstream::Target,
+};
 use crate::{
-    dialect::{ClientDialect, Encoded, ProviderDialect, Recipient, Translator, Wishes},
+    dialect::{ClientDialect, Encoded, ProviderDialect, Recipient, Translator, Wishes, json::ReadError},
     ir::{ApiError, Profile},
     provider::Chat,
     route::Ingress,
@@ -41,17 +47,22 @@ impl Translation {
     }
 
     /// Translates a request, whose body has been scanned.
-    pub(super) fn new(
+    pub(super) async fn new<N: Net>(
+        shard: &ShardState<N>,
+        connection: &Client<N>,
         (client, chat): (&'static dyn ClientDialect, Chat),
         ingress: &Ingress<'_>,
         target: &Target<'_>,
         body: &[u8],
         request_id: &str,
-    ) -> Result<Self, ApiError> {
+    ) -> Result<Self, Ending> {
         let body = std::str::from_utf8(body)
             .map_err(|_| ApiError::client(400, "invalid_json", "The body is not UTF-8."))?;
-        let mut request = client.decode_request(body).map_err(|error| error.into_refusal())?;
+        let mut request = client.decode_request(body).map_err(ReadError::into_refusal)?;
         request.is_streamed |= ingress.is_streamed();
+        if !chat.quirks.fetches_urls {
+            fetch_media(shard, connection, &mut request, target.snapshot.allows_private_media).await?;
+        }
         let model = target.resolved_model.unwrap_or_default();
         let recipient = Recipient {
             model,
@@ -62,7 +73,7 @@ impl Translation {
         let mut translated = Vec::with_capacity(body.len() + 512);
         let encoded = chat.dialect.encode_request(&request, &recipient, &mut translated)?;
         if recipient.is_strict && !encoded.dropped.is_empty() {
-            return Err(not_taken(&target.account.name, &encoded.dropped));
+            return Err(not_taken(&target.account.name, &encoded.dropped).into());
         }
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wishes = Wishes {
