@@ -12,6 +12,7 @@ pub mod openai_chat;
 mod splice;
 mod sse;
 mod translator;
+mod turns;
 mod usage;
 
 use std::fmt;
