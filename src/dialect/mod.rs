@@ -12,6 +12,7 @@ pub mod openai_chat;
 mod splice;
 mod sse;
 mod translator;
+#[cfg_attr(not(test), expect(dead_code, reason = "the dialects that need it follow"))]
 mod turns;
 mod usage;
 
