@@ -376,9 +376,38 @@ impl Effort {
         }
     }
 
+    /// Tokens that it is worth where reasoning is bound by their number.
+    pub const fn budget_tokens(self) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::Minimal | Self::Low => 1024,
+            Self::Medium => 2048,
+            Self::High => 4096,
+            Self::XHigh => 8192,
+            Self::Max => 16384,
+        }
+    }
+
+    /// What a number of tokens is worth where reasoning is asked for by a degree.
+    pub const fn of_budget(tokens: u64) -> Self {
+        match tokens {
+            0 => Self::None,
+            1..=1024 => Self::Low,
+            1025..=4096 => Self::Medium,
+            _ => Self::High,
+        }
+    }
+
     /// The one of that name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|effort| effort.name() == name)
+    }
+}
+
+impl Reasoning {
+    /// How hard, in whichever way it was said.
+    pub fn degree(&self) -> Option<Effort> {
+        self.effort.or_else(|| self.budget_tokens.map(Effort::of_budget))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::encode_message::write_messages;
 use crate::{
     dialect::{Encoded, Recipient, json::Writer},
-    ir::{ApiError, Effort, Format, Reasoning, Request, Tool, ToolChoice, ToolKind},
+    ir::{ApiError, Format, Reasoning, Request, Tool, ToolChoice, ToolKind},
 };
 
 /// Stop sequences that OpenAI takes.
@@ -207,14 +207,7 @@ fn write_format(format: &Format<'_>, writer: &mut Writer<'_>) {
 }
 
 fn write_reasoning(reasoning: &Reasoning, recipient: &Recipient<'_>, writer: &mut Writer<'_>) {
-    // What other dialects count in tokens, in OpenAI's words.
-    let by_budget = reasoning.budget_tokens.map(|budget| match budget {
-        0 => Effort::None,
-        1..=1024 => Effort::Low,
-        1025..=4096 => Effort::Medium,
-        _ => Effort::High,
-    });
-    if let Some(effort) = reasoning.effort.or(by_budget) {
+    if let Some(effort) = reasoning.degree() {
         let effort = recipient.profile.nearest_effort(effort);
         writer.member("reasoning_effort").string(effort.name());
     }
