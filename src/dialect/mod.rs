@@ -103,6 +103,17 @@ pub trait StreamEncoder {
 
     /// The end.
     fn finish(&mut self, out: &mut Vec<u8>);
+
+    /// The end of one that failed, where what `encode_stream_error` writes does not fit; true if it is written.
+    fn fail(&mut self, error: &ApiError, out: &mut Vec<u8>) -> bool {
+        let _ = (error, out);
+        false
+    }
+
+    /// What shows that it is alive, where what its dialect says does not fit.
+    fn heartbeat(&self) -> Option<&'static [u8]> {
+        None
+    }
 }
 
 /// How a stream is cut into events.
@@ -189,6 +200,8 @@ pub struct Wishes {
     pub includes_usage: bool,
     /// Whether tools are called in the way that OpenAI has given up (`function_call`).
     pub has_legacy_functions: bool,
+    /// Whether a stream is one JSON list, not events, as Google's API does it unless asked otherwise.
+    pub is_json_array: bool,
 }
 
 impl Encoded {

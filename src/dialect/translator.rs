@@ -38,7 +38,7 @@ enum Source {
 
 /// How the client's answer goes.
 enum Output {
-    Stream(Box<dyn StreamEncoder>),
+    Stream { dialect: &'static dyn ClientDialect, encoder: Box<dyn StreamEncoder> },
     Whole(Box<Folded>),
 }
 
@@ -66,7 +66,7 @@ impl Translator {
             StreamFraming::EventStream => Source::Frames(FrameReader::default()),
         };
         let output = if is_client_streamed {
-            Output::Stream(client.stream_encoder(&wishes))
+            Output::Stream { dialect: client, encoder: client.stream_encoder(&wishes) }
         } else {
             Output::Whole(Box::new(Folded { dialect: client, response: Response::default(), wishes }))
         };
@@ -112,10 +112,30 @@ impl Translator {
         let Self { restoration, output, said, .. } = self;
         restoration.finish(&mut |event| take(event, said, output, out));
         match output {
-            Output::Stream(encoder) => encoder.finish(out),
+            Output::Stream { encoder, .. } => encoder.finish(out),
             Output::Whole(folded) => folded.dialect.encode_document(&folded.response, &folded.wishes, out),
         }
         Ok(())
+    }
+
+    /// Appends what ends an answer of which something is out already, and which failed.
+    pub fn fail(&mut self, error: &ApiError, out: &mut Vec<u8>) {
+        match &mut self.output {
+            Output::Stream { dialect, encoder } => {
+                if !encoder.fail(error, out) {
+                    dialect.encode_stream_error(error, out);
+                }
+            }
+            Output::Whole(folded) => folded.dialect.encode_error(error, out),
+        }
+    }
+
+    /// What shows that a stream is alive, between whole events.
+    pub fn heartbeat(&self) -> &'static [u8] {
+        match &self.output {
+            Output::Stream { dialect, encoder } => encoder.heartbeat().unwrap_or_else(|| dialect.heartbeat()),
+            Output::Whole(_) => b"",
+        }
     }
 
     /// What the answer has said so far.
@@ -158,7 +178,7 @@ fn take(event: Event<'_>, said: &mut Said, output: &mut Output, out: &mut Vec<u8
         _ => said.has_content = true,
     }
     match output {
-        Output::Stream(encoder) => encoder.push(&event, out),
+        Output::Stream { encoder, .. } => encoder.push(&event, out),
         Output::Whole(folded) => folded.response.push(&event),
     }
 }

@@ -34,8 +34,16 @@ pub struct Profile {
     pub takes_images_in_results: bool,
     /// Whether signatures have to come back with calls of tools.
     pub wants_signatures: bool,
+    /// Whether it may search the web where it is given tools.
+    pub takes_search_with_tools: bool,
+    /// Whether each image may say how closely it is looked at; elsewhere all are looked at alike.
+    pub takes_image_detail: bool,
     /// How its reasoning is asked for.
     pub thinking: Thinking,
+    /// Tokens of reasoning below which it cannot be asked for any.
+    pub reasoning_tokens_min: Option<u64>,
+    /// Tokens of reasoning beyond which it cannot be asked for more.
+    pub reasoning_tokens_max: Option<u64>,
     /// Degrees of reasoning that it knows, from the least to the most; empty where nothing is known.
     pub efforts: Vec<Effort>,
     /// Whether it can be asked by chat completions.
@@ -93,7 +101,11 @@ impl Default for Profile {
             takes_call_ids: true,
             takes_images_in_results: true,
             wants_signatures: false,
+            takes_search_with_tools: true,
+            takes_image_detail: true,
             thinking: Thinking::Unknown,
+            reasoning_tokens_min: None,
+            reasoning_tokens_max: None,
             efforts: Vec::new(),
             has_chat: true,
             tools_need_responses: false,

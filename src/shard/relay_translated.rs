@@ -110,7 +110,7 @@ pub(super) async fn relay_translated<N: Net>(
                 heard_at = shard.net.now();
             }
             Err(Break::Elapsed) if !is_over(shard.net.now(), heard_at, account.stream_idle_max) => {
-                out.extend_from_slice(translation.client.heartbeat());
+                out.extend_from_slice(translator.heartbeat());
                 continue;
             }
             Err(Break::Client(_)) => {
@@ -135,7 +135,7 @@ pub(super) async fn relay_translated<N: Net>(
     };
     // Whole events only have gone out, so that this one is read as one.
     tally.failed(&error);
-    translation.client.encode_stream_error(&error, &mut out);
+    translator.fail(&error, &mut out);
     outlet.pass(shard, client, &out, true).await?;
     Ok(is_persistent)
 }

@@ -82,6 +82,7 @@ impl Translation {
             created: since.as_secs(),
             includes_usage: request.includes_usage,
             has_legacy_functions: request.has_legacy_functions,
+            ..Wishes::default()
         };
         let is_streamed = request.is_streamed;
         Ok(Self { body: translated, is_streamed, client, provider: chat.dialect, encoded, wishes })
