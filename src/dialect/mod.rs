@@ -1,5 +1,7 @@
 //! How it is said: the wire formats of clients and providers. Bytes and values in and out; pure.
 
+#[cfg_attr(not(test), expect(dead_code, reason = "the dialects that need it follow"))]
+mod claude;
 mod completion;
 mod data_uri;
 mod emulation;
