@@ -13,8 +13,8 @@ pub use error::{ApiError, Blame};
 pub use event::{Citation, Event, Finish, Origin, Signed};
 pub use profile::{Prices, Profile, Thinking};
 pub use request::{
-    CacheMark, Content, Effort, Format, Input, Media, Message, Part, Reasoning, Request, Role, Sampling,
-    Signature, Tool, ToolCall, ToolChoice, ToolKind, ToolResult,
+    CacheMark, Content, Effort, Format, Input, Media, Message, Native, Part, Reasoning, Request, Role,
+    Sampling, Signature, Tool, ToolCall, ToolChoice, ToolKind, ToolResult,
 };
 pub use response::{Choice, Piece, Response};
 pub use text::{Raw, Text};

@@ -114,6 +114,17 @@ pub struct Part<'a> {
     pub cache: Option<CacheMark<'a>>,
     /// The maker's seal on it.
     pub signature: Option<Signature<'a>>,
+    /// All of it in the client's dialect, where that says more than this.
+    pub native: Option<Native<'a>>,
+}
+
+/// Something as one dialect says it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Native<'a> {
+    /// Name of the dialect.
+    pub dialect: &'static str,
+    /// As it stands.
+    pub raw: Raw<'a>,
 }
 
 /// What a part of a message is.
@@ -244,6 +255,8 @@ pub struct Tool<'a> {
     pub kind: ToolKind<'a>,
     /// Marks everything up to here for the provider's cache.
     pub cache: Option<CacheMark<'a>>,
+    /// All of it in the client's dialect, where that says more than this.
+    pub native: Option<Native<'a>>,
 }
 
 /// What a tool is.
@@ -414,12 +427,19 @@ impl Reasoning {
 impl<'a> Part<'a> {
     /// Without marks and seals.
     pub const fn new(content: Content<'a>) -> Self {
-        Self { content, cache: None, signature: None }
+        Self { content, cache: None, signature: None, native: None }
     }
 
     /// Something said.
     pub const fn text(text: Text<'a>) -> Self {
         Self::new(Content::Text(text))
+    }
+}
+
+impl<'a> Tool<'a> {
+    /// Without a mark.
+    pub const fn new(kind: ToolKind<'a>) -> Self {
+        Self { kind, cache: None, native: None }
     }
 }
 

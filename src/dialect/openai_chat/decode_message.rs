@@ -82,7 +82,7 @@ impl<'a> Draft<'a> {
                 let id =
                     id.ok_or_else(|| ReadError::missing(if is_tool { "tool_call_id" } else { "name" }))?;
                 let result = ToolResult { id, name, parts: content, is_error: false };
-                let part = Part { content: Content::ToolResult(result), cache, signature: None };
+                let part = Part { cache, ..Part::new(Content::ToolResult(result)) };
                 return Ok(Message { role: Role::User, name: None, parts: vec![part] });
             }
             _ => {
@@ -184,7 +184,7 @@ fn part<'a>(reader: &mut Reader<'a>) -> Result<Part<'a>, ReadError> {
         }
         _ => Content::Opaque { dialect: super::NAME, raw: whole.raw()? },
     };
-    Ok(Part { content, cache: draft.cache, signature: None })
+    Ok(Part { cache: draft.cache, ..Part::new(content) })
 }
 
 fn image<'a>(
@@ -283,7 +283,7 @@ fn tool_call<'a>(reader: &mut Reader<'a>) -> Result<Part<'a>, ReadError> {
     let (name, input) = function.or(custom).ok_or_else(|| ReadError::missing("function"))?;
     let id = id.ok_or_else(|| ReadError::missing("id"))?;
     let content = Content::ToolCall(ToolCall { id, name, input: Input::Text(input), is_custom });
-    Ok(Part { content, cache: None, signature: seal })
+    Ok(Part { signature: seal, ..Part::new(content) })
 }
 
 fn called_function<'a>(reader: &mut Reader<'a>) -> Result<(Text<'a>, Text<'a>), ReadError> {

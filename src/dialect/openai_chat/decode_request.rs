@@ -48,8 +48,7 @@ pub(super) fn decode_request(body: &str) -> Result<Request<'_>, ReadError> {
             "functions" => {
                 reader.unless_null(|reader| {
                     reader.array(|reader| {
-                        let kind = function(reader)?;
-                        legacy.tools.push(Tool { kind, cache: None });
+                        legacy.tools.push(Tool::new(function(reader)?));
                         Ok(())
                     })
                 })?;

@@ -28,7 +28,7 @@ pub(super) fn tool<'a>(reader: &mut Reader<'a>) -> Result<Tool<'a>, ReadError> {
         (None, Some(_)) => ToolKind::Native { dialect: super::NAME, raw: whole.raw()? },
         (None, None) => return Err(ReadError::missing("type")),
     };
-    Ok(Tool { kind, cache })
+    Ok(Tool { cache, ..Tool::new(kind) })
 }
 
 /// Reads the description of a function.
