@@ -30,18 +30,12 @@ pub(super) struct Restoration {
 struct ChoiceState {
     has_finished: bool,
     calls_tools: bool,
-    /// The call that is open, and whether anything of its input has come.
-    open: Option<OpenCall>,
+    /// Calls of functions of whose inputs nothing has come.
+    silent: Vec<usize>,
     /// Numbers that the provider gave to calls which are the answer.
     answers: Vec<usize>,
     /// Texts of custom tools, by the numbers of their calls.
     custom: Vec<(usize, String)>,
-}
-
-#[derive(Debug)]
-struct OpenCall {
-    number: usize,
-    has_input: bool,
 }
 
 /// Choices that are told apart; those beyond share one state (OpenAI allows 128).
@@ -58,7 +52,6 @@ impl Restoration {
         match event {
             Event::ToolBegin { choice, tool, id, name, is_custom } => {
                 let state = state(choices, choice);
-                state.close(choice, sink);
                 if emulation.answer_tool.as_ref().is_some_and(|answer| name.is(answer)) {
                     return state.answers.push(tool);
                 }
@@ -67,7 +60,7 @@ impl Restoration {
                 if is_emulated {
                     state.custom.push((tool, String::new()));
                 } else if !is_custom {
-                    state.open = Some(OpenCall { number: tool, has_input: false });
+                    state.silent.push(tool);
                 }
                 let name = emulation.names.original(name);
                 sink(Event::ToolBegin { choice, tool, id, name, is_custom: is_custom || is_emulated });
@@ -84,9 +77,7 @@ impl Restoration {
                 if text.is_empty() {
                     return;
                 }
-                if let Some(open) = state.open.as_mut().filter(|open| open.number == tool) {
-                    open.has_input = true;
-                }
+                state.silent.retain(|silent| *silent != tool);
                 sink(Event::ToolInput { choice, tool, text });
             }
             Event::Finish { choice, reason, native, stop_sequence } => {
@@ -117,10 +108,11 @@ impl Restoration {
 }
 
 impl ChoiceState {
-    /// A function that is called with nothing is called with an empty object.
+    /// A function that is called with nothing is called with an empty object. Only the end tells that nothing
+    /// comes: inputs of several calls may come in turns.
     fn close(&mut self, choice: usize, sink: &mut dyn FnMut(Event<'_>)) {
-        if let Some(open) = self.open.take().filter(|open| !open.has_input) {
-            sink(Event::ToolInput { choice, tool: open.number, text: Text::escaped("{}") });
+        for tool in self.silent.drain(..) {
+            sink(Event::ToolInput { choice, tool, text: Text::escaped("{}") });
         }
     }
 
@@ -185,6 +177,20 @@ mod tests {
         assert_eq!(restored(Emulation::default(), &[end(Finish::ToolCalls)]), ["ends Stop"]);
         let cut = [begin("f"), input("{\\\"a"), end(Finish::Length)];
         assert_eq!(restored(Emulation::default(), &cut)[2], "ends Length");
+    }
+
+    #[test]
+    fn inputs_that_come_in_turns_are_whole() {
+        let second = |event| match event {
+            Event::ToolBegin { choice, id, name, is_custom, .. } => {
+                Event::ToolBegin { choice, tool: 1, id, name, is_custom }
+            }
+            Event::ToolInput { choice, text, .. } => Event::ToolInput { choice, tool: 1, text },
+            other => other,
+        };
+        let events = [begin("f"), second(begin("g")), input("{1"), second(input("{2")), input("}")];
+        let expected = ["calls f false", "calls g false", "with {1", "with {2", "with }"];
+        assert_eq!(restored(Emulation::default(), &events), expected);
     }
 
     #[test]
