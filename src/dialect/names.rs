@@ -31,16 +31,14 @@ const HASH_DIGITS: usize = 8;
 impl Names {
     /// The name that the provider gets.
     pub fn replace<'n>(&mut self, name: &'n Text<'_>, rule: NameRule) -> Cow<'n, str> {
+        let given = rule.apply(name);
         let escaped = name.as_escaped();
-        if rule.accepts(escaped) {
-            return Cow::Borrowed(escaped);
+        if let Cow::Owned(given) = &given
+            && !self.replaced.iter().any(|(original, _)| original == escaped)
+        {
+            self.replaced.push((escaped.to_owned(), given.clone()));
         }
-        if let Some((_, given)) = self.replaced.iter().find(|(original, _)| original == escaped) {
-            return Cow::Owned(given.clone());
-        }
-        let given = rule.rename(&name.to_plain());
-        self.replaced.push((escaped.to_owned(), given.clone()));
-        Cow::Owned(given)
+        given
     }
 
     /// The client's name of what the provider calls `given`.
@@ -61,6 +59,12 @@ impl NameRule {
     /// Letters, digits, `_` and `-`.
     pub const fn words(length_max: usize) -> Self {
         Self { is_allowed: is_word, may_begin: is_word, length_max }
+    }
+
+    /// The name itself, or another in its place: always the same one.
+    pub fn apply<'n>(&self, name: &'n Text<'_>) -> Cow<'n, str> {
+        let escaped = name.as_escaped();
+        if self.accepts(escaped) { Cow::Borrowed(escaped) } else { Cow::Owned(self.rename(&name.to_plain())) }
     }
 
     fn accepts(&self, name: &str) -> bool {

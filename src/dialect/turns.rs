@@ -67,35 +67,23 @@ pub(super) struct Rules<'f> {
 /// Puts a conversation into turns; two that follow each other have different roles.
 pub(super) fn turns<'r, 'a>(messages: &'r [Message<'a>], rules: &Rules<'_>) -> Vec<Turn<'r, 'a>> {
     let mut turns = Vec::new();
-    // Nothing may stand between calls and their results.
+    // Nothing may stand between calls and their results, nor between two messages of the user.
     let mut held = Vec::new();
     for message in messages {
         match message.role {
             Role::Assistant => {
-                held.drain(..).for_each(|message| push_system(&mut turns, message, rules));
+                release(&mut turns, &mut held, rules);
                 push_assistant(&mut turns, message, rules);
             }
             Role::User => {
                 let turn = turn_of(&mut turns, Role::User);
                 message.parts.iter().for_each(|part| turn.push(part, Role::User, rules));
             }
-            Role::System | Role::Developer if rules.takes_system => {
-                if held.is_empty() && turns.last().is_none_or(|turn| turn.role != Role::Assistant) {
-                    push_system(&mut turns, message, rules);
-                } else {
-                    held.push(message);
-                }
-            }
-            Role::System | Role::Developer => {
-                let texts = message.parts.iter().filter(|part| (rules.is_said)(part, Role::System));
-                let blocks: Vec<_> = texts.filter_map(operator).collect();
-                if !blocks.is_empty() {
-                    turn_of(&mut turns, Role::User).blocks.extend(blocks);
-                }
-            }
+            Role::System | Role::Developer if rules.takes_system => held.push(message),
+            Role::System | Role::Developer => push_operator(&mut turns, message, rules),
         }
     }
-    held.drain(..).for_each(|message| push_system(&mut turns, message, rules));
+    release(&mut turns, &mut held, rules);
     if turns.last().is_some_and(|turn| turn.calls().next().is_some()) {
         turn_of(&mut turns, Role::User);
     }
@@ -125,10 +113,25 @@ pub(super) fn end_with_user(turns: &mut Vec<Turn<'_, '_>>) {
     }
 }
 
+/// A system speaks behind a user; where none has spoken, a user passes on what it says.
+fn release<'r, 'a>(turns: &mut Vec<Turn<'r, 'a>>, held: &mut Vec<&'r Message<'a>>, rules: &Rules<'_>) {
+    let is_user = |turn: &Turn<'_, '_>| turn.role != Role::Assistant || turn.calls().next().is_some();
+    let push = if turns.last().is_some_and(is_user) { push_system } else { push_operator };
+    held.drain(..).for_each(|message| push(turns, message, rules));
+}
+
 fn push_system<'r, 'a>(turns: &mut Vec<Turn<'r, 'a>>, message: &'r Message<'a>, rules: &Rules<'_>) {
     if message.parts.iter().any(|part| (rules.is_said)(part, Role::System)) {
         let turn = turn_of(turns, Role::System);
         message.parts.iter().for_each(|part| turn.push(part, Role::System, rules));
+    }
+}
+
+fn push_operator<'r, 'a>(turns: &mut Vec<Turn<'r, 'a>>, message: &'r Message<'a>, rules: &Rules<'_>) {
+    let texts = message.parts.iter().filter(|part| (rules.is_said)(part, Role::System));
+    let blocks: Vec<_> = texts.filter_map(operator).collect();
+    if !blocks.is_empty() {
+        turn_of(turns, Role::User).blocks.extend(blocks);
     }
 }
 
@@ -297,6 +300,26 @@ mod tests {
         let expected = ["User q", "Assistant f(a) g(b)", "User a=1 b=2", "System s"];
         assert_eq!(told_by(&[USER, CALLS, &a, &b, system], true), expected);
         assert_eq!(told_by(&[USER, CALLS, system, &a, &b], true), expected);
+    }
+
+    #[test]
+    fn a_system_speaks_between_a_user_and_an_assistant_only() {
+        let system = r#"{"role":"system","content":"s"}"#;
+        let answer = r#"{"role":"assistant","content":"a"}"#;
+        for (messages, expected) in [
+            (&[USER, system][..], &["User q", "System s"][..]),
+            (&[USER, system, USER], &["User q q", "System s"]),
+            (&[USER, system, answer], &["User q", "System s", "Assistant a"]),
+            (
+                &[USER, answer, system, USER, answer],
+                &["User q", "Assistant a", "User q", "System s", "Assistant a"],
+            ),
+            (&[USER, answer, system, answer], &["User q", "Assistant a", "User !s", "Assistant a"]),
+            (&[USER, answer, system, system], &["User q", "Assistant a", "User !s !s"]),
+            (&[USER, answer, system], &["User q", "Assistant a", "User !s"]),
+        ] {
+            assert_eq!(told_by(messages, true), expected, "{messages:?}");
+        }
     }
 
     #[test]
