@@ -4,6 +4,7 @@
 mod claude;
 mod completion;
 mod data_uri;
+mod deltas;
 mod emulation;
 mod event_stream;
 pub mod input;
@@ -22,6 +23,7 @@ use std::fmt;
 
 pub use completion::CompletionTap;
 pub use data_uri::fetched as fetched_media;
+pub use deltas::{Adapted, Deltas};
 pub use emulation::{Emulation, TEXT_PARAMETER};
 use json::ReadError;
 pub use multipart::{FormError, FormScanner, boundary};

@@ -8,7 +8,7 @@ mod proxy;
 
 use std::fmt;
 
-use crate::dialect::{ProviderDialect, Quirks, openai_chat::OpenAiChat};
+use crate::dialect::{Deltas, ProviderDialect, Quirks, openai_chat::OpenAiChat};
 pub use account::{Account, Endpoint, Key, Models, Tls};
 pub use credentials::{Secret, mask_keys, mask_secret};
 pub use proxy::{Proxy, ProxyCredentials, ProxyKind};
@@ -35,6 +35,11 @@ pub trait Provider: fmt::Debug + Sync {
     /// Whether requests in a dialect reach it as they are, by the dialect's name.
     fn speaks(&self, dialect: &str) -> bool {
         self.speaks_openai() && dialect.starts_with("openai")
+    }
+
+    /// How its chats differ from OpenAI's, where it is spoken to in that dialect.
+    fn deltas(&self) -> &'static Deltas {
+        &Deltas::NONE
     }
 
     /// How it is asked for chats with a model.

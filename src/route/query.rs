@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::ingress::{path_segment, percent_decoded};
+use super::path::{path_segment, percent_decoded};
 use crate::ir::ApiError;
 
 /// A query without the parameter `key`, which is a credential; the rest as sent.

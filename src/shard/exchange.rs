@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     attempt::Attempt,
+    carriage::{Carriage, Incoming},
     connection::{Client, Ending},
     net::Net,
     relay::{Commit, relay},
@@ -11,8 +12,6 @@ use super::{
     respond,
     state::ShardState,
     tally::Tally,
-    translation::Translation,
-    tunnel::Payload,
     upstream::{Outgoing, Target, Upstream},
     websocket::tunnel,
 };
@@ -69,25 +68,11 @@ pub(super) async fn exchange<N: Net>(
     if outline.model.is_none() && !is_whole && ingress.operation.is_model_call() {
         check_any_model(&target)?;
     }
-    let chat = Translation::needed(&ingress, &target)?; // 6 dialect: another one, or another name
-    let mut translation = match chat {
-        Some(chat) => {
-            let id = tally.request_id();
-            Some(Box::pin(Translation::new(shard, client, chat, &ingress, &target, &body, id)).await?)
-        }
-        None => None,
-    };
-    let payload = match &translation {
-        Some(translation) => Payload::whole(&translation.body),
-        None => Payload::new(&body, target.splice(&outline, &ingress), is_whole, head.framing),
-    };
+    let incoming = Incoming { ingress: &ingress, head, outline: &outline, body: &body, is_whole };
+    let carriage = Carriage::of(shard, client, incoming, &target, tally.request_id()).await?; // 6 dialect
+    let payload = carriage.payload(incoming, &target);
     let outgoing = Outgoing {
-        head: match &translation {
-            Some(translation) => {
-                target.translated_head(head, translation.is_streamed, translation.body.len())
-            }
-            None => target.request_head(&ingress, head, payload.framing),
-        },
+        head: carriage.head(incoming, &target, payload.framing),
         payload,
         is_head: head.method() == "HEAD",
         may_switch: ingress.operation == Operation::WebSocket,
@@ -106,12 +91,13 @@ pub(super) async fn exchange<N: Net>(
         is_unread: !ingress.operation.is_model_call(),
         tap: completion_tap(ingress.operation).filter(|_| target.account.signals_end),
         cors: respond::cors_lines(&snapshot, head),
+        dropped: carriage.dropped_params(),
     };
-    let relayed = match translation.take() {
-        Some(translation) => {
-            Box::pin(relay_translated(shard, upstream, client, head, tally, commit, translation)).await
+    let relayed = match carriage {
+        Carriage::Translated(translation) => {
+            Box::pin(relay_translated(shard, upstream, client, head, tally, commit, *translation)).await
         }
-        None => relay(shard, upstream, client, head, tally, commit).await, // 8 and back
+        _ => relay(shard, upstream, client, head, tally, commit).await, // 8 and back
     };
     relayed.inspect_err(|ending| attempt.failed(ending))
 }

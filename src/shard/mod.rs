@@ -2,6 +2,7 @@
 //! comes from others comes through the inbox.
 
 mod attempt;
+mod carriage;
 mod connect;
 mod connection;
 mod exchange;

@@ -37,6 +37,8 @@ pub(super) struct Commit<'t, 's> {
     pub(super) tap: Option<CompletionTap>,
     /// Header lines for browsers.
     pub(super) cors: String,
+    /// Parameters that the provider did not get.
+    pub(super) dropped: String,
 }
 
 /// How a response is passed on.
@@ -286,6 +288,7 @@ fn response_head<N: Net>(
     if commit.target.is_key_refused(&upstream.head) {
         out.extend_from_slice(b"x-bifrost-error-source: upstream-credentials\r\n");
     }
+    add_dropped(&commit.dropped, &mut out);
     out.extend_from_slice(commit.cors.as_bytes());
     match framing {
         Framing::Length(length) => length_line(length, &mut out),
@@ -356,6 +359,13 @@ impl Outlet {
         let sent = client.send(shard, [piece]).await;
         piece.clear();
         sent
+    }
+}
+
+/// What of the request did not go on, in a header field of ours.
+pub(super) fn add_dropped(dropped: &str, out: &mut Vec<u8>) {
+    if !dropped.is_empty() {
+        out.extend_from_slice(format!("x-bifrost-dropped-params: {dropped}\r\n").as_bytes());
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     attempt::Passing,
     connection::{Client, Ending},
     net::Net,
-    relay::{Commit, Outlet, add_own_fields, stream_error},
+    relay::{Commit, Outlet, add_dropped, add_own_fields, stream_error},
     respond,
     state::ShardState,
     tally::Tally,
@@ -47,7 +47,6 @@ pub(super) async fn relay_translated<N: Net>(
     let is_provider_streamed = upstream.head.is_event_stream() || upstream.head.is_frame_stream();
     let mut translator = translation.translator(is_provider_streamed);
     let is_streamed = translation.is_streamed;
-    let dropped = translation.dropped_params();
     let mut out = Vec::new();
     let mut is_done = upstream.is_done();
 
@@ -74,7 +73,7 @@ pub(super) async fn relay_translated<N: Net>(
         (false, _) => Framing::Chunked,
     };
     let is_persistent = is_persistent && framing != Framing::UntilClose;
-    let shape = Shape { framing, is_persistent, is_streamed, dropped };
+    let shape = Shape { framing, is_persistent, is_streamed };
     let mut outlet = Outlet { head: response_head(&upstream, head, tally, &commit, &shape), framing };
     tally.answered(200);
 
@@ -239,8 +238,6 @@ struct Shape {
     framing: Framing,
     is_persistent: bool,
     is_streamed: bool,
-    /// Parameters that the provider did not get.
-    dropped: String,
 }
 
 fn response_head<N: Net>(
@@ -259,10 +256,7 @@ fn response_head<N: Net>(
         b"Content-Type: application/json\r\n"
     });
     add_own_fields(commit.target, tally.request_id(), &mut out);
-    if !shape.dropped.is_empty() {
-        let dropped = &shape.dropped;
-        out.extend_from_slice(format!("x-bifrost-dropped-params: {dropped}\r\n").as_bytes());
-    }
+    add_dropped(&commit.dropped, &mut out);
     out.extend_from_slice(commit.cors.as_bytes());
     match shape.framing {
         Framing::Length(length) => length_line(length, &mut out),

@@ -4,6 +4,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{
+    carriage::Incoming,
     connection::{Client, Ending},
     media::fetch_media,
     net::Net,
@@ -51,15 +52,14 @@ impl Translation {
         shard: &ShardState<N>,
         connection: &Client<N>,
         (client, chat): (&'static dyn ClientDialect, Chat),
-        ingress: &Ingress<'_>,
+        incoming: Incoming<'_>,
         target: &Target<'_>,
-        body: &[u8],
         request_id: &str,
     ) -> Result<Self, Ending> {
-        let body = std::str::from_utf8(body)
+        let body = std::str::from_utf8(incoming.body)
             .map_err(|_| ApiError::client(400, "invalid_json", "The body is not UTF-8."))?;
         let mut request = client.decode_request(body).map_err(ReadError::into_refusal)?;
-        request.is_streamed |= ingress.is_streamed();
+        request.is_streamed |= incoming.ingress.is_streamed();
         if !chat.quirks.fetches_urls {
             fetch_media(shard, connection, &mut request, target.snapshot.allows_private_media).await?;
         }
@@ -115,7 +115,8 @@ fn not_offered(name: &str) -> ApiError {
     ApiError::client(501, "operation_not_supported", message)
 }
 
-fn not_taken(name: &str, dropped: &[&'static str]) -> ApiError {
+/// What the client is told whose request holds what a provider cannot take.
+pub(super) fn not_taken(name: &str, dropped: &[&'static str]) -> ApiError {
     let message = format!(
         "The provider `{name}` cannot take {}. Leave it out, or allow dropping it by \
          client.refuse_unsupported_params in config.json.",

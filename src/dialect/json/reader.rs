@@ -52,6 +52,11 @@ impl<'a> Reader<'a> {
         Self { text, scanner: Scanner::new(text.as_bytes()) }
     }
 
+    /// Where it is in the text, bytes.
+    pub fn offset(&self) -> usize {
+        self.scanner.at
+    }
+
     /// What the value is that comes; a guess by its first byte, none where no value comes.
     pub fn kind(&mut self) -> Option<Kind> {
         self.scanner.skip_space();
