@@ -97,27 +97,29 @@ fn broken() -> ReadError {
     ReadError::invalid("is not a frame of AWS's event stream")
 }
 
+/// A frame that tells an event, for tests.
+#[cfg(test)]
+pub(super) fn frame(name: &str, payload: &str) -> Vec<u8> {
+    let mut headers = Vec::new();
+    for (key, value) in [(":message-type", "event"), (":event-type", name)] {
+        headers.push(key.len() as u8);
+        headers.extend_from_slice(key.as_bytes());
+        headers.push(7);
+        headers.extend_from_slice(&(value.len() as u16).to_be_bytes());
+        headers.extend_from_slice(value.as_bytes());
+    }
+    let total = (PRELUDE_BYTES + headers.len() + payload.len() + CHECKSUM_BYTES) as u32;
+    let mut frame = [total.to_be_bytes(), (headers.len() as u32).to_be_bytes()].concat();
+    frame.extend_from_slice(&crc32fast::hash(&frame).to_be_bytes());
+    frame.extend_from_slice(&headers);
+    frame.extend_from_slice(payload.as_bytes());
+    frame.extend_from_slice(&crc32fast::hash(&frame).to_be_bytes());
+    frame
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn frame(name: &str, payload: &str) -> Vec<u8> {
-        let mut headers = Vec::new();
-        for (key, value) in [(":message-type", "event"), (":event-type", name)] {
-            headers.push(key.len() as u8);
-            headers.extend_from_slice(key.as_bytes());
-            headers.push(7);
-            headers.extend_from_slice(&(value.len() as u16).to_be_bytes());
-            headers.extend_from_slice(value.as_bytes());
-        }
-        let total = (PRELUDE_BYTES + headers.len() + payload.len() + CHECKSUM_BYTES) as u32;
-        let mut frame = [total.to_be_bytes(), (headers.len() as u32).to_be_bytes()].concat();
-        frame.extend_from_slice(&crc32fast::hash(&frame).to_be_bytes());
-        frame.extend_from_slice(&headers);
-        frame.extend_from_slice(payload.as_bytes());
-        frame.extend_from_slice(&crc32fast::hash(&frame).to_be_bytes());
-        frame
-    }
 
     #[test]
     fn frames_are_the_same_however_the_stream_is_cut() {

@@ -1,8 +1,8 @@
 //! How it is said: the wire formats of clients and providers. Bytes and values in and out; pure.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the dialects that need it follow"))]
 mod claude;
 mod completion;
+pub mod converse;
 mod data_uri;
 mod deltas;
 mod emulation;
@@ -12,10 +12,10 @@ pub mod json;
 mod multipart;
 mod names;
 pub mod openai_chat;
+mod schema;
 mod splice;
 mod sse;
 mod translator;
-#[cfg_attr(not(test), expect(dead_code, reason = "the dialects that need it follow"))]
 mod turns;
 mod usage;
 
