@@ -261,7 +261,7 @@ fn is_text(block: &Block<'_, '_>) -> bool {
 /// The name of a call: the same in every turn and every request.
 fn call_id<'n>(id: &'n Text<'_>, family: Family) -> Cow<'n, str> {
     if family != Family::Mistral {
-        return Names::default().replace(id, CALL_IDS);
+        return CALL_IDS.apply(id);
     }
     let escaped = id.as_escaped();
     if escaped.len() == MISTRAL_ID_BYTES && escaped.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
