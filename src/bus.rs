@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    time::Instant,
 };
 
 use crossbeam::{queue::ArrayQueue, utils::CachePadded};
@@ -16,6 +17,7 @@ use crossbeam::{queue::ArrayQueue, utils::CachePadded};
 use crate::{
     config::limits::{ACCESS_RECORDS_MAX, INBOX_MESSAGES_MAX},
     metrics::Counters,
+    provider::{Grant, Token},
     route::Surface,
 };
 pub use access::{Access, AccessLevel};
@@ -59,6 +61,24 @@ pub enum ToControl {
     WriteAccessLog,
     /// Fetch what a request points at.
     Fetch(Fetch),
+    /// Get a credential that does not last.
+    Mint {
+        /// How it is got.
+        grant: Arc<Grant>,
+        /// Who waits for it, or for why it cannot be had.
+        reply: flume::Sender<Result<Minted, String>>,
+    },
+}
+
+/// A credential that does not last.
+#[derive(Clone, Debug)]
+pub struct Minted {
+    /// The credential.
+    pub token: Token,
+    /// From when on another one should be asked for.
+    pub renew_at: Instant,
+    /// From when on it is of no use.
+    pub ends_at: Instant,
 }
 
 /// Something that a request points at.

@@ -62,6 +62,12 @@ pub const STREAM_IDLE_MAX: Duration = Duration::from_secs(60);
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
 /// What is held of an answer that is translated: an event, or a whole document, bytes.
 pub const EVENT_TRANSLATED_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Time for a cloud to give a credential.
+pub const TOKEN_TIME_MAX: Duration = Duration::from_secs(10);
+/// Pause before a cloud that gave none is asked again.
+pub const TOKEN_RETRY: Duration = Duration::from_secs(2);
+/// Life of a credential, whatever its cloud says.
+pub const TOKEN_LIFE_MAX: Duration = Duration::from_secs(12 * 3600);
 /// What a request points at and its provider does not fetch, bytes.
 pub const MEDIA_BYTES_MAX: usize = 20 * 1024 * 1024;
 /// Things that one request points at; one with more is refused.

@@ -4,6 +4,7 @@
 mod account;
 mod bypass;
 mod check;
+mod cloud;
 mod file;
 mod finding;
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod process;
 mod resolver;
 mod scrape;
 mod signals;
+mod tokens;
 
 use std::{io, net::TcpListener};
 
@@ -18,6 +19,7 @@ use access_log::AccessLog;
 use media::MediaFetcher;
 use resolver::Resolver;
 use scrape::Scraper;
+use tokens::Tokens;
 
 /// What control is started with.
 #[derive(Debug)]
@@ -51,6 +53,7 @@ async fn serve(start: Start, announce: impl FnOnce() -> io::Result<()>) -> io::R
     let resolver = Resolver::new(links.clone());
     let scraper = Scraper::new(links.clone());
     let mut media = MediaFetcher::new();
+    let mut tokens = Tokens::new();
     let access_log = AccessLog::new(links.clone(), is_log_json);
     let (write, told) = flume::bounded(1);
     tokio::task::spawn_local(access_log.clone().keep_up(told));
@@ -58,6 +61,7 @@ async fn serve(start: Start, announce: impl FnOnce() -> io::Result<()>) -> io::R
         tokio::select! {
             message = messages.recv_async() => match message {
                 Ok(ToControl::Resolve { host }) => resolver.resolve(host),
+                Ok(ToControl::Mint { grant, reply }) => tokens.mint(grant, reply),
                 Ok(ToControl::Fetch(wanted)) => media.fetch(wanted),
                 Ok(ToControl::Scrape(reply)) => scraper.answer(messages.len(), reply),
                 // It is about to write where it has been told already.

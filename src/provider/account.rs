@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Provider, Proxy, Secret};
+use super::{Cloud, Provider, Proxy, Secret};
 
 /// One entry under `providers` of the configuration.
 pub struct Account {
@@ -52,6 +52,8 @@ pub struct Key {
     pub is_for_stored_objects: bool,
     /// Where it is used.
     pub endpoint: Arc<Endpoint>,
+    /// Where in a cloud it is used; none elsewhere.
+    pub cloud: Option<Arc<Cloud>>,
     /// Equal for keys with the same account, id and name, also those of different configurations.
     pub fingerprint: u64,
 }

@@ -1,6 +1,6 @@
 //! Vendors that speak OpenAI's API, a line each.
 
-use super::{Chat, Provider, Secret, push_bearer};
+use super::{Call, Chat, Provider, Secret, push_bearer};
 use crate::dialect::{Deltas, Quirks, openai_chat::OpenAiChat};
 
 /// An OpenAI-compatible vendor: where it is, and which variables hold its key.
@@ -67,19 +67,10 @@ static COMPATIBLE: Quirks =
     Quirks { says_max_tokens: true, takes_developer: false, takes_service_tier: false, ..Quirks::OWNER };
 
 /// In the order in which a merged list of models shows them. An empty URL must be configured.
-/// anthropic, gemini and cohere are reached at the OpenAI-compatible endpoints of these vendors.
 pub(super) static VENDORS: &[Vendor] = &[
     vendor("openai", "https://api.openai.com", "/v1", &["OPENAI_API_KEY", "OPENAI_KEY"]).like_openai(),
-    vendor("anthropic", "https://api.anthropic.com", "/v1", &["ANTHROPIC_API_KEY", "ANTHROPIC_KEY"]),
-    vendor(
-        "gemini",
-        "https://generativelanguage.googleapis.com",
-        "/v1beta/openai",
-        &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
-    ),
     vendor("mistral", "https://api.mistral.ai", "/v1", &["MISTRAL_API_KEY", "MISTRAL_KEY"]).wanting(&MISTRAL),
     vendor("groq", "https://api.groq.com/openai", "/v1", &["GROQ_API_KEY"]).wanting(&GROQ),
-    vendor("cohere", "https://api.cohere.ai/compatibility", "/v1", &["COHERE_API_KEY", "CO_API_KEY"]),
     vendor("openrouter", "https://openrouter.ai/api", "/v1", &["OPENROUTER_API_KEY"]).like_openai(),
     vendor("deepseek", "https://api.deepseek.com", "/v1", &["DEEPSEEK_API_KEY"]),
     vendor("xai", "https://api.x.ai", "/v1", &["XAI_API_KEY"]),
@@ -93,9 +84,6 @@ pub(super) static VENDORS: &[Vendor] = &[
     vendor("ollama", "", "/v1", &[]),
     vendor("sgl", "", "/v1", &[]),
     vendor("vllm", "", "/v1", &[]),
-    vendor("azure", "", "", &[]),
-    vendor("bedrock", "", "", &[]),
-    vendor("vertex", "", "", &[]),
     vendor("bedrock_mantle", "", "", &[]),
     vendor("databricks", "", "", &[]),
     vendor("deepgram", "", "", &[]),
@@ -144,11 +132,15 @@ impl Provider for Vendor {
         self.is_spoken()
     }
 
+    fn has_key_addresses(&self) -> bool {
+        self.is_keyless()
+    }
+
     fn is_keyless(&self) -> bool {
         self.base_url.is_empty() && self.is_spoken()
     }
 
-    fn authorize(&self, key: &Secret, head: &mut Vec<u8>) {
+    fn authorize(&self, key: &Secret, _: &Call<'_>, head: &mut Vec<u8>) {
         push_bearer(key, head);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     http::{Fields, Known, RequestHead},
-    provider::{Account, Key, Secret},
+    provider::{Account, Call, Key, Secret},
     route::Operation,
 };
 
@@ -227,15 +227,12 @@ pub fn add_credentials(
     account: &Account,
     key: &Key,
     own: Option<&RequestHead>,
-    is_native: bool,
+    call: &Call<'_>,
     head: &mut Vec<u8>,
 ) {
     let Some(own) = own else {
-        if has_operator_field(account, b"authorization") {
-        } else if is_native {
-            account.provider.authorize_native(&key.secret, head);
-        } else {
-            account.provider.authorize(&key.secret, head);
+        if !has_operator_field(account, b"authorization") {
+            account.provider.authorize(&key.secret, call, head);
         }
         return;
     };
@@ -247,11 +244,11 @@ pub fn add_credentials(
 }
 
 /// Appends what proves to a provider of another dialect that the caller itself calls.
-pub fn add_own_credentials(account: &Account, own: &RequestHead, head: &mut Vec<u8>) {
+pub fn add_own_credentials(account: &Account, own: &RequestHead, call: &Call<'_>, head: &mut Vec<u8>) {
     let bearer = |value: &[u8]| without_prefix(value, "bearer ").unwrap_or(value).to_vec();
     let value = own.fields.iter().find(|(name, value)| is_credential(name) && !value.is_empty());
     let Some(secret) = value.and_then(|(_, value)| String::from_utf8(bearer(value)).ok()) else { return };
-    account.provider.authorize_native(&Secret::new(&secret), head);
+    account.provider.authorize(&Secret::new(&secret), call, head);
 }
 
 /// A client may ask for any field that is not bound to a connection, a credential, decided, or denied.

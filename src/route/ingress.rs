@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 
 use super::{
-    path::{MODEL_PATH, Mount, mounted, path_segment, plain_path},
+    path::{MODEL_PATH, Mount, mounted, plain_path},
     query::model_in_query,
 };
 use crate::{
     dialect::{ClientDialect, openai_chat::OpenAiChat},
     ir::ApiError,
+    provider::path_segment,
 };
 
 /// Where a request belongs.

@@ -96,6 +96,7 @@ mod tests {
             aliases: Vec::new(),
             is_for_stored_objects: false,
             endpoint: Arc::new(Endpoint::new(&url, ["/v1"; 2], Tls::default(), None).unwrap()),
+            cloud: None,
             fingerprint: 0,
         }
     }

@@ -18,6 +18,6 @@ pub use headers::{
 };
 pub use ingress::{Ingress, LIST_MODELS, Operation, Place, Surface, dialect_at, locate, template};
 pub use keys::{Choice, pick};
-pub use path::{Mount, path_segment, percent_decoded};
+pub use path::{Mount, percent_decoded};
 pub use query::{query_with_model, query_without_credentials};
 pub use router::{Routes, check_tunnel, no_key};

@@ -74,20 +74,6 @@ fn is_anthropic(path: &str) -> bool {
     path.strip_prefix("/messages").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// A model's name as it stands in a path: SDKs encode the slash in it.
-pub fn path_segment(model: &str) -> String {
-    let mut segment = String::with_capacity(model.len());
-    for byte in model.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'@' => {
-                segment.push(char::from(byte));
-            }
-            _ => segment.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    segment
-}
-
 /// The path as every reader understands it. What readers disagree about is refused, since a request
 /// that is passed through carries our key.
 pub(super) fn plain_path(path: &str) -> Result<Cow<'_, str>, ApiError> {

@@ -85,7 +85,7 @@ impl Carriage {
                 target.request_head(incoming.ingress, incoming.head, framing)
             }
             Self::Translated(translation) => {
-                target.translated_head(incoming.head, translation.is_streamed, translation.body.len())
+                target.translated_head(incoming.head, translation.is_streamed, &translation.body)
             }
         }
     }

@@ -26,6 +26,7 @@ use crate::{
     },
     http::{Framing, Known, RequestHead},
     ir::ApiError,
+    provider::Token,
     route::{Choice, Ingress, Operation, Place, check_tunnel, has_credentials, locate, no_key, pick},
 };
 
@@ -63,7 +64,8 @@ pub(super) async fn exchange<N: Net>(
     };
     let read_at = shard.net.now();
     let outline = outline(&ingress, head, &body, form.as_deref())?; // 4 dialect: model and stream; no tree
-    let target = plan(shard, &snapshot, &ingress, head, &outline)?; // 5 route: account and key
+    let mut target = plan(shard, &snapshot, &ingress, head, &outline)?; // 5 route: account and key
+    target.token = token(shard, client, &target).await?;
     form = form.filter(|form| !is_whole && form.model().is_some());
     if outline.model.is_none() && !is_whole && ingress.operation.is_model_call() {
         check_any_model(&target)?;
@@ -324,9 +326,26 @@ fn plan<'s, N: Net>(
         account,
         key,
         is_direct,
+        token: None,
         original_model: outline.model.as_deref(),
         alias: alias.map(|(alias, _)| alias),
         resolved_model: alias.map(|(_, resolved)| resolved).or(model),
+    })
+}
+
+/// The credential that a key is exchanged for, where it is one that is.
+async fn token<N: Net>(
+    shard: &ShardState<N>,
+    client: &Client<N>,
+    target: &Target<'_>,
+) -> Result<Option<Token>, ApiError> {
+    let grant = target.key.cloud.as_deref().and_then(|cloud| cloud.grant.as_ref());
+    let Some(grant) = grant.filter(|_| !target.is_direct) else { return Ok(None) };
+    let found = shard.tokens.find(grant, &shard.net, &client.timer, &shard.control).await;
+    found.map(Some).map_err(|why| {
+        let name = &target.account.name;
+        let message = format!("The gateway has no credentials for the provider `{name}`: {why}.");
+        ApiError::provider(502, "upstream_credentials", message)
     })
 }
 

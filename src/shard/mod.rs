@@ -23,6 +23,7 @@ mod state;
 mod tally;
 mod timer;
 mod tls;
+mod tokens;
 mod translation;
 mod tunnel;
 mod upstream;

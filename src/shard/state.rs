@@ -8,7 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{models::ModelLists, names::Names, net::Net, pool::Pool, socket::Scratch, tls::Connectors};
+use super::{
+    models::ModelLists, names::Names, net::Net, pool::Pool, socket::Scratch, tls::Connectors, tokens::Tokens,
+};
 use crate::{
     bus::{AccessRing, ShardLinks, ToControl},
     config::{
@@ -29,6 +31,7 @@ pub(super) struct ShardState<N: Net> {
     pub(super) pool: Pool<N>,
     pub(super) tls: Connectors,
     pub(super) names: Names,
+    pub(super) tokens: Tokens,
     pub(super) model_lists: ModelLists,
     pub(super) scratch: Scratch,
     pub(super) counters: RefCell<Counters>,
@@ -88,6 +91,7 @@ impl<N: Net> ShardState<N> {
             pool: Pool::default(),
             tls: Connectors::default(),
             names: Names::default(),
+            tokens: Tokens::default(),
             model_lists: ModelLists::default(),
             scratch: RefCell::new(vec![0; RECEIVE_BYTES].into_boxed_slice()),
             counters: RefCell::new(counters_of(&snapshot)),

@@ -4,7 +4,7 @@ use std::{
     future::poll_fn,
     io::IoSlice,
     task::Poll,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use super::{
@@ -26,7 +26,7 @@ use crate::{
     dialect::{FormScanner, Splice, json::Outline},
     http::{BodyDecoder, BodyError, Framing, HeadError, Known, RequestHead, ResponseHead, length_line},
     ir::ApiError,
-    provider::{Account, Key},
+    provider::{Account, Call, Key, Token},
     route::{self, Attempts, Failure, Ingress, Next, Operation, query_with_model, query_without_credentials},
 };
 
@@ -40,6 +40,8 @@ pub(super) struct Target<'s> {
     pub(super) key: &'s Key,
     /// Whether the caller's own credentials are sent instead of the key.
     pub(super) is_direct: bool,
+    /// The credential that does not last, where the key is one that is exchanged.
+    pub(super) token: Option<Token>,
     /// The model as the client names it.
     pub(super) original_model: Option<&'s str>,
     /// The alias of the configuration that this is, if so.
@@ -125,7 +127,17 @@ impl Target<'_> {
         out.extend_from_slice(prefix.as_bytes());
         match model {
             Some(model) => out.extend_from_slice(ingress.path_with_model(model).as_bytes()),
-            None => out.extend_from_slice(ingress.path.as_bytes()),
+            None if ingress.is_native() => out.extend_from_slice(ingress.path.as_bytes()),
+            None => {
+                let mut path = String::with_capacity(64);
+                self.account.provider.push_openai_path(
+                    self.key,
+                    self.resolved_model,
+                    ingress.path,
+                    &mut path,
+                );
+                out.extend_from_slice(path.as_bytes());
+            }
         }
         if let Some(query) = self.query(ingress, head).filter(|query| !query.is_empty()) {
             out.push(b'?');
@@ -135,7 +147,9 @@ impl Target<'_> {
         out.extend_from_slice(self.key.endpoint.authority.as_bytes());
         out.extend_from_slice(b"\r\n");
         let own = self.is_direct.then_some(head);
-        route::add_credentials(self.account, self.key, own, ingress.is_native(), &mut out);
+        let names_version = head.fields.all("anthropic-version").next().is_some();
+        let call = Call { names_version, ..self.call(ingress.is_native(), head.method(), ingress.path, b"") };
+        route::add_credentials(self.account, self.key, own, &call, &mut out);
         let (policy, operation) = (&self.snapshot.headers, ingress.operation);
         route::add_request_fields(&head.fields, policy, self.account, operation, self.is_direct, &mut out);
         match framing {
@@ -147,29 +161,59 @@ impl Target<'_> {
         out
     }
 
-    /// The head of a request to the provider whose body has been translated to so many bytes.
-    pub(super) fn translated_head(&self, head: &RequestHead, is_streamed: bool, length: usize) -> Vec<u8> {
+    /// A call as whoever signs it sees it.
+    pub(super) fn call<'c>(
+        &'c self,
+        is_native: bool,
+        method: &'c str,
+        path: &'c str,
+        body: &'c [u8],
+    ) -> Call<'c> {
+        Call {
+            is_native,
+            cloud: self.key.cloud.as_deref(),
+            token: self.token.as_ref(),
+            method,
+            authority: &self.key.endpoint.authority,
+            path,
+            body,
+            names_version: false,
+            now: SystemTime::now(),
+        }
+    }
+
+    /// The head of a request to the provider whose body has been translated.
+    pub(super) fn translated_head(&self, head: &RequestHead, is_streamed: bool, body: &[u8]) -> Vec<u8> {
         let provider = self.account.provider;
         let mut path = self.key.endpoint.native_prefix.clone();
-        provider.push_chat_path(self.resolved_model.unwrap_or_default(), is_streamed, &mut path);
+        provider.push_chat_path(self.key, self.resolved_model.unwrap_or_default(), is_streamed, &mut path);
         let authority = &self.key.endpoint.authority;
         let mut out = Vec::with_capacity(1024);
         out.extend_from_slice(format!("POST {path} HTTP/1.1\r\nHost: {authority}\r\n").as_bytes());
+        let call = self.call(true, "POST", &path, body);
         if self.is_direct {
-            route::add_own_credentials(self.account, head, &mut out);
+            route::add_own_credentials(self.account, head, &call, &mut out);
         } else {
-            route::add_credentials(self.account, self.key, None, true, &mut out);
+            route::add_credentials(self.account, self.key, None, &call, &mut out);
         }
         let policy = &self.snapshot.headers;
         route::add_translated_fields(&head.fields, policy, self.account, self.is_direct, &mut out);
-        length_line(length as u64, &mut out);
+        length_line(body.len() as u64, &mut out);
         out.extend_from_slice(b"\r\n");
         out
     }
 
     /// The query as the provider gets it.
     fn query(&self, ingress: &Ingress<'_>, head: &RequestHead) -> Option<String> {
-        let query = query_without_credentials(head.query()?);
+        let own = self.account.provider.query(self.key);
+        let query = match (head.query(), own.is_empty()) {
+            (None, true) => return None,
+            (None, false) => return Some(own),
+            (Some(query), is_empty) => {
+                let query = query_without_credentials(query);
+                if is_empty || query.contains("api-version=") { query } else { format!("{query}&{own}") }
+            }
+        };
         match self.resolved_model.filter(|_| ingress.operation == Operation::WebSocket) {
             Some(model) if self.original_model != Some(model) => Some(query_with_model(&query, model)),
             _ => Some(query),
