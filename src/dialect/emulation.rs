@@ -1,7 +1,7 @@
 //! What stands in a request for something that a provider does not have, and how its answer is read then.
 
 use super::Names;
-use crate::ir::{Event, Finish, Text};
+use crate::ir::{Event, Finish, Text, Tool};
 
 /// What was emulated in a request.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +13,23 @@ pub struct Emulation {
     pub custom_tools: Vec<String>,
     /// The provider's name of a tool whose input is the answer.
     pub answer_tool: Option<String>,
+}
+
+/// Name of a tool whose input is the answer; behind it a number, where a tool of the client's has that name.
+const ANSWER_TOOL: &str = "json_answer";
+
+/// A name for a tool whose input is the answer, which none of the others has.
+pub(super) fn answer_tool_name(others: &[&Tool<'_>]) -> String {
+    let is_taken =
+        |name: &str| others.iter().any(|tool| tool.kind.name().is_some_and(|other| other.is(name)));
+    let mut name = ANSWER_TOOL.to_owned();
+    for number in 2..=others.len() + 1 {
+        if !is_taken(&name) {
+            break;
+        }
+        name = format!("{ANSWER_TOOL}_{number}");
+    }
+    name
 }
 
 /// Name of the parameter that holds the text of an emulated custom tool.

@@ -184,26 +184,7 @@ pub(super) fn write_rest(
             encoded.drop_extra(name);
         }
     }
-    let sampling = &request.sampling;
-    for (name, is_there) in [
-        ("frequency_penalty", sampling.frequency_penalty.is_some()),
-        ("presence_penalty", sampling.presence_penalty.is_some()),
-        ("seed", sampling.seed.is_some()),
-        ("logit_bias", sampling.logit_bias.is_some()),
-        ("logprobs", sampling.logprobs == Some(true)),
-        ("top_logprobs", sampling.top_logprobs.is_some()),
-        ("user", request.user.is_some()),
-        ("verbosity", request.verbosity.is_some()),
-        ("web_search_options", request.web_search.is_some()),
-        ("modalities", request.modalities.as_ref().is_some_and(|wanted| !is_text_only(wanted))),
-        ("audio", request.audio.is_some()),
-        ("prediction", request.prediction.is_some()),
-        ("store", request.is_stored == Some(true)),
-    ] {
-        if is_there {
-            encoded.drop_param(name);
-        }
-    }
+    encoded.drop_all_but(request, &["metadata", "service_tier"]);
 }
 
 /// Whether all values are texts, as AWS wants them.
@@ -214,15 +195,6 @@ fn is_text_map(metadata: &Raw<'_>) -> bool {
         Ok(())
     });
     are_texts && read.is_ok()
-}
-
-fn is_text_only(modalities: &Raw<'_>) -> bool {
-    let mut is_text_only = true;
-    let read = Reader::new(modalities.as_str()).array(|reader| {
-        is_text_only &= reader.text()?.is("text");
-        Ok(())
-    });
-    is_text_only && read.is_ok()
 }
 
 #[cfg(test)]
@@ -272,7 +244,7 @@ mod tests {
         }
         assert_eq!(
             encoded.dropped,
-            ["messages[].name", "frequency_penalty", "seed", "logit_bias", "user", "store"]
+            ["frequency_penalty", "seed", "logit_bias", "user", "store", "messages[].name"]
         );
         assert_eq!(encoded.dropped_extra, ["unknown"]);
         assert_eq!(dropped(CLAUDE, r#"{"messages":[],"stop":"\n"}"#), ["stop"]);

@@ -4,14 +4,15 @@ use std::borrow::Cow;
 
 use super::{encode_message::Marks, family::Family};
 use crate::{
-    dialect::{Encoded, NameRule, Names, Recipient, TEXT_PARAMETER, json::Writer, schema},
+    dialect::{
+        Encoded, NameRule, Names, Recipient, TEXT_PARAMETER, emulation::answer_tool_name, json::Writer,
+        schema,
+    },
     ir::{Format, Raw, Request, Text, Tool, ToolChoice, ToolKind},
 };
 
 /// What Converse takes as the name of a tool.
 const TOOL_NAMES: NameRule = NameRule { may_begin: |byte| byte.is_ascii_alphabetic(), ..NameRule::words(64) };
-/// Name of a tool whose input is the answer, where a model takes no schema; behind it numbers if that is taken.
-const ANSWER_TOOL: &str = "json_answer";
 /// Name of a tool that nobody has: where a conversation has calls, AWS wants tools.
 const NO_TOOL: &str = "no_tool";
 
@@ -117,11 +118,7 @@ impl<'r, 'a> Toolbox<'r, 'a> {
         if takes_schema(request, recipient) {
             return;
         }
-        let is_free =
-            |name: &str| !self.tools.iter().any(|tool| tool.kind.name().is_some_and(|other| other.is(name)));
-        let numbered = (2..=self.tools.len() + 1).map(|number| format!("{ANSWER_TOOL}_{number}"));
-        let name = std::iter::once(ANSWER_TOOL.to_owned()).chain(numbered).find(|name| is_free(name));
-        self.answer = Some((name.unwrap_or_else(|| ANSWER_TOOL.to_owned()), &request.format));
+        self.answer = Some((answer_tool_name(&self.tools), &request.format));
         self.is_single = situation.family == Family::Claude;
         let is_alone = self.tools.is_empty() || request.tool_choice == Some(ToolChoice::None);
         self.choice = match &self.choice {
@@ -233,11 +230,8 @@ fn write_tool(tool: &Tool<'_>, encoded: &mut Encoded, writer: &mut Writer<'_>) {
         }
         ToolKind::Custom { name, description, format } => {
             let given = tool_name(name, &mut encoded.emulation.names);
-            let mut description = described(name, description.as_ref());
-            if let Some(format) = format {
-                let text = format!("{}\n\nFormat of the input: {}", description.to_plain(), format.as_str());
-                description = Text::plain(text);
-            }
+            let told = schema::describe_text(description.as_ref(), format.as_ref());
+            let description = described(name, told.as_ref());
             write_specification(&given, &description, &schema::of_text(TEXT_PARAMETER), writer);
             encoded.emulation.custom_tools.push(given.into_owned());
         }
