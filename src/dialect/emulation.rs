@@ -1,5 +1,7 @@
 //! What stands in a request for something that a provider does not have, and how its answer is read then.
 
+use std::{collections::HashSet, iter};
+
 use super::Names;
 use crate::ir::{Event, Finish, Text, Tool};
 
@@ -20,16 +22,10 @@ const ANSWER_TOOL: &str = "json_answer";
 
 /// A name for a tool whose input is the answer, which none of the others has.
 pub(super) fn answer_tool_name(others: &[&Tool<'_>]) -> String {
-    let is_taken =
-        |name: &str| others.iter().any(|tool| tool.kind.name().is_some_and(|other| other.is(name)));
-    let mut name = ANSWER_TOOL.to_owned();
-    for number in 2..=others.len() + 1 {
-        if !is_taken(&name) {
-            break;
-        }
-        name = format!("{ANSWER_TOOL}_{number}");
-    }
-    name
+    let taken: HashSet<_> = others.iter().filter_map(|tool| tool.kind.name()).map(Text::to_plain).collect();
+    let numbered = (2..).map(|number| format!("{ANSWER_TOOL}_{number}"));
+    let mut names = iter::once(ANSWER_TOOL.to_owned()).chain(numbered);
+    names.find(|name| !taken.contains(name.as_str())).unwrap_or_default()
 }
 
 /// Name of the parameter that holds the text of an emulated custom tool.

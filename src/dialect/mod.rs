@@ -35,7 +35,7 @@ pub use usage::UsageTap;
 
 use crate::{
     http::Fields,
-    ir::{ApiError, Event, Profile, Raw, Request, Response},
+    ir::{ApiError, Event, Profile, Raw, Request, Response, ToolChoice},
 };
 
 /// A dialect as clients speak it: they ask for chats, and read answers.
@@ -251,11 +251,23 @@ impl Encoded {
     }
 }
 
-/// Refuses a request for several answers; `provider` gives one.
+/// Refuses what means nothing to a `provider` that gives one answer: several of them, and a choice of tools that
+/// are not there.
 fn check_choices(request: &Request<'_>, provider: &str) -> Result<(), ApiError> {
-    if request.sampling.choices.is_none_or(|choices| choices <= 1) {
+    if request.sampling.choices.is_some_and(|choices| choices > 1) {
+        let message =
+            format!("{provider} gives one answer to a request. Leave `n` out, and ask several times.");
+        return Err(ApiError::client(400, "unsupported_parameter", message).with_param("n"));
+    }
+    let is_there = |wanted| request.tools.iter().any(|tool| tool.kind.name() == Some(wanted));
+    let is_known = match &request.tool_choice {
+        Some(ToolChoice::Named { name, .. }) => is_there(name),
+        Some(ToolChoice::Allowed { names, .. }) => names.iter().any(is_there),
+        _ => true,
+    };
+    if is_known || request.tools.is_empty() {
         return Ok(());
     }
-    let message = format!("{provider} gives one answer to a request. Leave `n` out, and ask several times.");
-    Err(ApiError::client(400, "unsupported_parameter", message).with_param("n"))
+    let message = "`tool_choice` names no tool of the request. Name one of `tools`.";
+    Err(ApiError::client(400, "invalid_value", message).with_param("tool_choice"))
 }

@@ -423,4 +423,17 @@ mod tests {
         let (response, is_complete) = whole(r#"{"id":"i","message":"busy"}"#);
         assert!(response.error.is_some_and(|error| error.message == "busy") && !is_complete);
     }
+
+    #[test]
+    fn an_answer_that_is_cut_or_changed_anywhere_is_read_without_harm() {
+        let mut sink = |_: Event<'_>| {};
+        for (at, _) in DOCUMENT.char_indices() {
+            let _ = Decoder::default().document(&DOCUMENT[..at], &mut sink);
+            for piece in ["null", "7", "[]", "{}", "\"\""] {
+                let changed = format!("{}{piece}{}", &DOCUMENT[..at], &DOCUMENT[at..]);
+                let _ = Decoder::default().document(&changed, &mut sink);
+                let _ = Decoder::default().event("message-end", &changed, &mut sink);
+            }
+        }
+    }
 }

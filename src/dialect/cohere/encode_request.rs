@@ -255,6 +255,9 @@ mod tests {
         assert!(
             named.contains("REQUIRED") && named.contains(r#""name":"g""#) && !named.contains(r#""name":"f""#)
         );
+        let absent = format!(r#"{{{TOOLS},"tool_choice":{{"type":"function","function":{{"name":"h"}}}}}}"#);
+        let error = encoded_for(&Profile::default(), &absent).unwrap_err();
+        assert_eq!((error.status, error.param.as_deref()), (400, Some("tool_choice")));
         let none = encoded(r#"{"messages":[],"tools":[],"tool_choice":"required"}"#);
         assert!(!none.contains("tool"));
     }

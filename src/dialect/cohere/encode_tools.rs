@@ -1,6 +1,6 @@
 //! Tools, whether they must be called, and the shape of the answer, which stand in each other's way.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 use crate::{
     dialect::{
@@ -45,7 +45,8 @@ impl<'r, 'a> Shape<'r, 'a> {
                 Some("REQUIRED")
             }
             Some(ToolChoice::Allowed { is_required, names }) => {
-                tools.retain(|tool| tool.kind.name().is_some_and(|name| names.contains(name)));
+                let allowed: HashSet<_> = names.iter().collect();
+                tools.retain(|tool| tool.kind.name().is_some_and(|name| allowed.contains(name)));
                 is_required.then_some("REQUIRED")
             }
         };

@@ -1,6 +1,6 @@
 //! Tools, and whether they must be called.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 use super::{encode_message::Marks, family::Family};
 use crate::{
@@ -95,7 +95,8 @@ impl<'r, 'a> Toolbox<'r, 'a> {
             Some(ToolChoice::Required) => Choice::Any,
             Some(ToolChoice::Named { name, .. }) => Choice::Named(name),
             Some(ToolChoice::Allowed { is_required, names }) => {
-                self.tools.retain(|tool| tool.kind.name().is_some_and(|name| names.contains(name)));
+                let allowed: HashSet<_> = names.iter().collect();
+                self.tools.retain(|tool| tool.kind.name().is_some_and(|name| allowed.contains(name)));
                 if *is_required { Choice::Any } else { Choice::Auto }
             }
             // There is no such choice. Where nothing has been called, tools that must not be are not told.
