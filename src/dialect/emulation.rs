@@ -1,7 +1,9 @@
 //! What stands in a request for something that a provider does not have, and how its answer is read then.
 
+use std::{collections::HashSet, iter};
+
 use super::Names;
-use crate::ir::{Event, Finish, Text};
+use crate::ir::{Event, Finish, Text, Tool};
 
 /// What was emulated in a request.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +15,17 @@ pub struct Emulation {
     pub custom_tools: Vec<String>,
     /// The provider's name of a tool whose input is the answer.
     pub answer_tool: Option<String>,
+}
+
+/// Name of a tool whose input is the answer; behind it a number, where a tool of the client's has that name.
+const ANSWER_TOOL: &str = "json_answer";
+
+/// A name for a tool whose input is the answer, which none of the others has.
+pub(super) fn answer_tool_name(others: &[&Tool<'_>]) -> String {
+    let taken: HashSet<_> = others.iter().filter_map(|tool| tool.kind.name()).map(Text::to_plain).collect();
+    let numbered = (2..).map(|number| format!("{ANSWER_TOOL}_{number}"));
+    let mut names = iter::once(ANSWER_TOOL.to_owned()).chain(numbered);
+    names.find(|name| !taken.contains(name.as_str())).unwrap_or_default()
 }
 
 /// Name of the parameter that holds the text of an emulated custom tool.

@@ -1,6 +1,7 @@
 //! How it is said: the wire formats of clients and providers. Bytes and values in and out; pure.
 
 mod claude;
+pub mod cohere;
 mod completion;
 pub mod converse;
 mod data_uri;
@@ -34,7 +35,7 @@ pub use usage::UsageTap;
 
 use crate::{
     http::Fields,
-    ir::{ApiError, Event, Profile, Request, Response},
+    ir::{ApiError, Event, Profile, Raw, Request, Response, ToolChoice},
 };
 
 /// A dialect as clients speak it: they ask for chats, and read answers.
@@ -216,8 +217,57 @@ impl Encoded {
         }
     }
 
+    /// Notes which parameters that few providers know are there and not `carried`.
+    pub fn drop_all_but(&mut self, request: &Request<'_>, carried: &[&str]) {
+        let sampling = &request.sampling;
+        let is_text = |modalities: &Raw<'_>| modalities.as_str().replace([' ', '\n'], "") == r#"["text"]"#;
+        for (name, is_there) in [
+            ("frequency_penalty", sampling.frequency_penalty.is_some()),
+            ("presence_penalty", sampling.presence_penalty.is_some()),
+            ("seed", sampling.seed.is_some()),
+            ("logit_bias", sampling.logit_bias.is_some()),
+            ("logprobs", sampling.logprobs == Some(true)),
+            ("top_logprobs", sampling.top_logprobs.is_some()),
+            ("user", request.user.is_some()),
+            ("metadata", request.metadata.is_some()),
+            ("service_tier", request.service_tier.as_ref().is_some_and(|tier| !tier.is("auto"))),
+            ("verbosity", request.verbosity.is_some()),
+            ("web_search_options", request.web_search.is_some()),
+            ("modalities", request.modalities.as_ref().is_some_and(|modalities| !is_text(modalities))),
+            ("audio", request.audio.is_some()),
+            ("prediction", request.prediction.is_some()),
+            ("store", request.is_stored == Some(true)),
+            ("messages[].name", request.messages.iter().any(|message| message.name.is_some())),
+        ] {
+            if is_there && !carried.contains(&name) {
+                self.drop_param(name);
+            }
+        }
+    }
+
     /// Notes that a member which only the client knows is not carried.
     pub fn drop_extra(&mut self, name: &str) {
         self.dropped_extra.push(name.to_owned());
     }
+}
+
+/// Refuses what means nothing to a `provider` that gives one answer: several of them, and a choice of tools that
+/// are not there.
+fn check_choices(request: &Request<'_>, provider: &str) -> Result<(), ApiError> {
+    if request.sampling.choices.is_some_and(|choices| choices > 1) {
+        let message =
+            format!("{provider} gives one answer to a request. Leave `n` out, and ask several times.");
+        return Err(ApiError::client(400, "unsupported_parameter", message).with_param("n"));
+    }
+    let is_there = |wanted| request.tools.iter().any(|tool| tool.kind.name() == Some(wanted));
+    let is_known = match &request.tool_choice {
+        Some(ToolChoice::Named { name, .. }) => is_there(name),
+        Some(ToolChoice::Allowed { names, .. }) => names.iter().any(is_there),
+        _ => true,
+    };
+    if is_known || request.tools.is_empty() {
+        return Ok(());
+    }
+    let message = "`tool_choice` names no tool of the request. Name one of `tools`.";
+    Err(ApiError::client(400, "invalid_value", message).with_param("tool_choice"))
 }

@@ -30,6 +30,17 @@ pub(super) fn of_text(name: &str) -> Raw<'static> {
     Raw::owned(text)
 }
 
+/// What a tool is for that takes a text of some format, in words that a model reads.
+pub(super) fn describe_text<'t>(
+    description: Option<&'t Text<'_>>,
+    format: Option<&Raw<'_>>,
+) -> Option<Text<'t>> {
+    let Some(format) = format else { return description.map(Text::reborrow) };
+    let description = description.map(|description| format!("{}\n\n", description.to_plain()));
+    let description = description.unwrap_or_default();
+    Some(Text::plain(format!("{description}Format of the input: {}", format.as_str())))
+}
+
 /// The root of a schema.
 #[derive(Default)]
 struct Root<'s> {

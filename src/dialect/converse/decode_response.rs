@@ -537,4 +537,19 @@ mod tests {
             matches!(&pieces[1], Piece::Opaque { dialect: "converse", raw } if raw.as_str().contains("documentChar"))
         );
     }
+
+    #[test]
+    fn an_answer_that_is_cut_or_changed_anywhere_is_read_without_harm() {
+        let mut sink = |_: Event<'_>| {};
+        for (at, _) in DOCUMENT.char_indices() {
+            let _ = Decoder::default().document(&DOCUMENT[..at], &mut sink);
+            for piece in ["null", "7", "[]", "{}", "\"\""] {
+                let changed = format!("{}{piece}{}", &DOCUMENT[..at], &DOCUMENT[at..]);
+                let _ = Decoder::default().document(&changed, &mut sink);
+                for name in ["contentBlockStart", "messageStop", "metadata"] {
+                    let _ = Decoder::default().event(name, &changed, &mut sink);
+                }
+            }
+        }
+    }
 }

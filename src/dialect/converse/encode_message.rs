@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     dialect::{
-        Encoded, NameRule, Names, input,
+        Encoded, NameRule, input,
         json::Writer,
         turns::{Answer, Block, Said, Turn},
     },

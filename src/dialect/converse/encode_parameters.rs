@@ -22,7 +22,7 @@ const ADDITIONAL: &str = "additionalModelRequestFields";
 /// Claude answers little where it is not told how much it may; others have bounds of their own.
 pub(super) fn max_tokens(request: &Request<'_>, recipient: &Recipient<'_>, family: Family) -> Option<u64> {
     let most = recipient.profile.output_tokens_max;
-    let wanted = request.max_tokens.or(most.filter(|_| family == Family::Claude))?;
+    let wanted = request.max_tokens.or_else(|| most.filter(|_| family == Family::Claude))?;
     Some(wanted.min(most.unwrap_or(u64::MAX)).max(1))
 }
 
@@ -113,37 +113,40 @@ pub(super) fn write_additional(
     encoded: &mut Encoded,
     writer: &mut Writer<'_>,
 ) {
+    let told = request.extra.iter().rev().find(|(name, raw)| name == ADDITIONAL && raw.is_object());
+    let told = told.map_or("{}", |(_, raw)| raw.as_str());
     let mut ours = Vec::new();
     Writer::new(&mut ours).object(|writer| {
         deliberated.write(writer);
-        if let Some(top_k) = &request.sampling.top_k {
-            let takes = family == Family::Claude && takes_sampling(recipient, deliberated);
-            if let Some(top_k) = taken(Some(top_k), takes, "top_k", encoded) {
-                writer.member("top_k").raw(top_k);
-            }
+        let takes_top_k = family == Family::Claude && takes_sampling(recipient, deliberated);
+        if let Some(top_k) = taken(request.sampling.top_k.as_ref(), takes_top_k, "top_k", encoded) {
+            writer.member("top_k").raw(top_k);
         }
         toolbox.write_native_choice(encoded, writer);
     });
-    let ours = String::from_utf8_lossy(&ours).into_owned();
-    let told = request.extra.iter().rev().find(|(name, raw)| name == ADDITIONAL && raw.is_object());
+    let ours = String::from_utf8_lossy(&ours);
+    let mut ours = members(&ours);
+    let theirs = members(told);
+    ours.retain(|(name, _)| !theirs.iter().any(|(other, _)| other == name));
+    if ours.is_empty() && theirs.is_empty() {
+        return;
+    }
+    writer.member(ADDITIONAL).object(|writer| {
+        for (name, value) in theirs.iter().chain(&ours) {
+            writer.member_named(&Text::plain(name.as_str())).raw(value);
+        }
+    });
+}
+
+/// The members of an object that has been read before.
+fn members(object: &str) -> Vec<(String, Raw<'_>)> {
     let mut members = Vec::new();
-    for object in [told.map_or("{}", |(_, raw)| raw.as_str()), &ours] {
-        let read = Reader::new(object).object(|name, reader| {
-            let value = reader.raw()?;
-            if !members.iter().any(|(other, _)| other == name) {
-                members.push((name.to_owned(), value));
-            }
-            Ok(())
-        });
-        debug_assert!(read.is_ok(), "it has been read before");
-    }
-    if !members.is_empty() {
-        writer.member(ADDITIONAL).object(|writer| {
-            for (name, value) in &members {
-                writer.member_named(&Text::plain(name.as_str())).raw(value);
-            }
-        });
-    }
+    let read = Reader::new(object).object(|name, reader| {
+        members.push((name.to_owned(), reader.raw()?));
+        Ok(())
+    });
+    debug_assert!(read.is_ok(), "{object} is no object");
+    members
 }
 
 /// Writes what is said in Converse's words, and names what is not said.
@@ -184,26 +187,7 @@ pub(super) fn write_rest(
             encoded.drop_extra(name);
         }
     }
-    let sampling = &request.sampling;
-    for (name, is_there) in [
-        ("frequency_penalty", sampling.frequency_penalty.is_some()),
-        ("presence_penalty", sampling.presence_penalty.is_some()),
-        ("seed", sampling.seed.is_some()),
-        ("logit_bias", sampling.logit_bias.is_some()),
-        ("logprobs", sampling.logprobs == Some(true)),
-        ("top_logprobs", sampling.top_logprobs.is_some()),
-        ("user", request.user.is_some()),
-        ("verbosity", request.verbosity.is_some()),
-        ("web_search_options", request.web_search.is_some()),
-        ("modalities", request.modalities.as_ref().is_some_and(|wanted| !is_text_only(wanted))),
-        ("audio", request.audio.is_some()),
-        ("prediction", request.prediction.is_some()),
-        ("store", request.is_stored == Some(true)),
-    ] {
-        if is_there {
-            encoded.drop_param(name);
-        }
-    }
+    encoded.drop_all_but(request, &["metadata", "service_tier"]);
 }
 
 /// Whether all values are texts, as AWS wants them.
@@ -214,15 +198,6 @@ fn is_text_map(metadata: &Raw<'_>) -> bool {
         Ok(())
     });
     are_texts && read.is_ok()
-}
-
-fn is_text_only(modalities: &Raw<'_>) -> bool {
-    let mut is_text_only = true;
-    let read = Reader::new(modalities.as_str()).array(|reader| {
-        is_text_only &= reader.text()?.is("text");
-        Ok(())
-    });
-    is_text_only && read.is_ok()
 }
 
 #[cfg(test)]
@@ -272,7 +247,7 @@ mod tests {
         }
         assert_eq!(
             encoded.dropped,
-            ["messages[].name", "frequency_penalty", "seed", "logit_bias", "user", "store"]
+            ["frequency_penalty", "seed", "logit_bias", "user", "store", "messages[].name"]
         );
         assert_eq!(encoded.dropped_extra, ["unknown"]);
         assert_eq!(dropped(CLAUDE, r#"{"messages":[],"stop":"\n"}"#), ["stop"]);

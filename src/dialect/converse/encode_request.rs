@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     dialect::{
-        Encoded, Recipient,
+        Encoded, Recipient, check_choices,
         json::Writer,
         turns::{self, Rules, Said, Turn},
     },
@@ -27,7 +27,7 @@ pub(super) fn encode_request(
     out: &mut Vec<u8>,
 ) -> Result<Encoded, ApiError> {
     let mut encoded = Encoded::default();
-    check_choices(request)?;
+    check_choices(request, "Bedrock")?;
     let family = Family::of(recipient.model);
     let is_system = |message: &&Message<'_>| matches!(message.role, Role::System | Role::Developer);
     let leading = request.messages.iter().take_while(is_system).count();
@@ -85,22 +85,9 @@ pub(super) fn encode_request(
     Ok(encoded)
 }
 
-fn check_choices(request: &Request<'_>) -> Result<(), ApiError> {
-    match request.sampling.choices {
-        Some(choices) if choices > 1 => {
-            let message = "Bedrock gives one answer to a request. Leave `n` out, and ask several times.";
-            Err(ApiError::client(400, "unsupported_parameter", message).with_param("n"))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Names what the messages hold and Converse has no place for.
 fn note_unsaid(messages: &[Message<'_>], family: Family, encoded: &mut Encoded) {
     for message in messages {
-        if message.name.is_some() {
-            encoded.drop_param("messages[].name");
-        }
         for part in &message.parts {
             let is_lost = match &part.content {
                 Content::Image { .. } | Content::Audio(_) | Content::Video(_) | Content::File { .. } => {

@@ -1,17 +1,18 @@
 //! Tools, and whether they must be called.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 use super::{encode_message::Marks, family::Family};
 use crate::{
-    dialect::{Encoded, NameRule, Names, Recipient, TEXT_PARAMETER, json::Writer, schema},
+    dialect::{
+        Encoded, NameRule, Names, Recipient, TEXT_PARAMETER, emulation::answer_tool_name, json::Writer,
+        schema,
+    },
     ir::{Format, Raw, Request, Text, Tool, ToolChoice, ToolKind},
 };
 
 /// What Converse takes as the name of a tool.
 const TOOL_NAMES: NameRule = NameRule { may_begin: |byte| byte.is_ascii_alphabetic(), ..NameRule::words(64) };
-/// Name of a tool whose input is the answer, where a model takes no schema; behind it numbers if that is taken.
-const ANSWER_TOOL: &str = "json_answer";
 /// Name of a tool that nobody has: where a conversation has calls, AWS wants tools.
 const NO_TOOL: &str = "no_tool";
 
@@ -94,7 +95,8 @@ impl<'r, 'a> Toolbox<'r, 'a> {
             Some(ToolChoice::Required) => Choice::Any,
             Some(ToolChoice::Named { name, .. }) => Choice::Named(name),
             Some(ToolChoice::Allowed { is_required, names }) => {
-                self.tools.retain(|tool| tool.kind.name().is_some_and(|name| names.contains(name)));
+                let allowed: HashSet<_> = names.iter().collect();
+                self.tools.retain(|tool| tool.kind.name().is_some_and(|name| allowed.contains(name)));
                 if *is_required { Choice::Any } else { Choice::Auto }
             }
             // There is no such choice. Where nothing has been called, tools that must not be are not told.
@@ -117,11 +119,7 @@ impl<'r, 'a> Toolbox<'r, 'a> {
         if takes_schema(request, recipient) {
             return;
         }
-        let is_free =
-            |name: &str| !self.tools.iter().any(|tool| tool.kind.name().is_some_and(|other| other.is(name)));
-        let numbered = (2..=self.tools.len() + 1).map(|number| format!("{ANSWER_TOOL}_{number}"));
-        let name = std::iter::once(ANSWER_TOOL.to_owned()).chain(numbered).find(|name| is_free(name));
-        self.answer = Some((name.unwrap_or_else(|| ANSWER_TOOL.to_owned()), &request.format));
+        self.answer = Some((answer_tool_name(&self.tools), &request.format));
         self.is_single = situation.family == Family::Claude;
         let is_alone = self.tools.is_empty() || request.tool_choice == Some(ToolChoice::None);
         self.choice = match &self.choice {
@@ -233,11 +231,8 @@ fn write_tool(tool: &Tool<'_>, encoded: &mut Encoded, writer: &mut Writer<'_>) {
         }
         ToolKind::Custom { name, description, format } => {
             let given = tool_name(name, &mut encoded.emulation.names);
-            let mut description = described(name, description.as_ref());
-            if let Some(format) = format {
-                let text = format!("{}\n\nFormat of the input: {}", description.to_plain(), format.as_str());
-                description = Text::plain(text);
-            }
+            let told = schema::describe_text(description.as_ref(), format.as_ref());
+            let description = described(name, told.as_ref());
             write_specification(&given, &description, &schema::of_text(TEXT_PARAMETER), writer);
             encoded.emulation.custom_tools.push(given.into_owned());
         }
