@@ -1,6 +1,6 @@
 //! How it is said: the wire formats of clients and providers. Bytes and values in and out; pure.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the dialects that need it follow"))]
+pub mod anthropic;
 mod claude;
 mod completion;
 mod data_uri;
@@ -14,7 +14,6 @@ pub mod openai_chat;
 mod splice;
 mod sse;
 mod translator;
-#[cfg_attr(not(test), expect(dead_code, reason = "the dialects that need it follow"))]
 mod turns;
 mod usage;
 
