@@ -7,6 +7,7 @@ mod data_uri;
 mod deltas;
 mod emulation;
 mod event_stream;
+pub mod gemini;
 pub mod input;
 pub mod json;
 mod multipart;
