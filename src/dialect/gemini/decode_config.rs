@@ -1,10 +1,6 @@
 //! How a client of Google's wants to be answered: `generationConfig`.
 
-use super::{
-    camel,
-    decode_request::push_extra,
-    schema::standard,
-};
+use super::{camel, decode_request::push_extra, schema::standard};
 use crate::{
     dialect::json::{Kind, ReadError, Reader, Writer},
     ir::{Effort, Format, Raw, Reasoning, Request, Text},

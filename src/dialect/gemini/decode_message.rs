@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     dialect::json::{Kind, ReadError, Reader},
-    ir::{Content, Input, Message, Origin, Part, Raw, Role, Signature, Text, ToolCall, ToolResult},
+    ir::{Content, Input, Message, Native, Origin, Part, Raw, Role, Signature, Text, ToolCall, ToolResult},
 };
 
 /// The calls that wait for their results. Calls of older models have no names of their own.
@@ -90,7 +90,7 @@ fn part<'a>(reader: &mut Reader<'a>, calls: &mut Calls<'a>) -> Result<Option<Par
     }
     let mut whole = reader.clone();
     let (mut text, mut is_thought, mut seal, mut look) = (None, false, None, None);
-    let (mut held, mut is_other) = (None, false);
+    let (mut held, mut is_other, mut says_more) = (None, false, false);
     reader.object(|name, reader| {
         match &*camel(name) {
             "text" => text = reader.text_unless_null()?,
@@ -102,7 +102,7 @@ fn part<'a>(reader: &mut Reader<'a>, calls: &mut Calls<'a>) -> Result<Option<Par
             "fileData" => held = Some(file(reader)?),
             "functionCall" => held = Some(call(reader, calls)?),
             "functionResponse" => held = Some(result(reader, calls)?),
-            "videoMetadata" | "partMetadata" => {}
+            "videoMetadata" | "partMetadata" => says_more = true,
             _ => is_other = true,
         }
         Ok(())
@@ -120,7 +120,8 @@ fn part<'a>(reader: &mut Reader<'a>, calls: &mut Calls<'a>) -> Result<Option<Par
         (None, None) => return Ok(None),
     };
     let signature = seal.map(|data| Signature { origin: Origin::Google, data });
-    Ok(Some(Part { content, cache: None, signature }))
+    let native = if says_more { Some(Native { dialect: super::NAME, raw: whole.raw()? }) } else { None };
+    Ok(Some(Part { content, cache: None, signature, native }))
 }
 
 fn call<'a>(reader: &mut Reader<'a>, calls: &mut Calls<'a>) -> Result<Content<'a>, ReadError> {

@@ -1,11 +1,6 @@
 //! What Google answers: each chunk of a stream has the shape of a whole answer.
 
-use super::{
-    call_id, error,
-    grounding::read_grounding,
-    logprobs::read_logprobs,
-    usage::read_usage,
-};
+use super::{call_id, error, grounding::read_grounding, logprobs::read_logprobs, usage::read_usage};
 use crate::{
     dialect::{
         ResponseDecoder,
@@ -307,9 +302,20 @@ fn finish_of(native: &Text<'_>) -> Finish {
         "STOP" => Finish::Stop,
         // What would go on, had its limit not been met.
         "MAX_TOKENS" | "CONTINUATION" => Finish::Length,
-        "SAFETY" | "RECITATION" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII" | "LANGUAGE" | "IMAGE_SAFETY"
-        | "IMAGE_PROHIBITED_CONTENT" | "IMAGE_RECITATION" | "MODEL_ARMOR" | "ESCALATION" | "OTHER"
-        | "IMAGE_OTHER" | "NO_IMAGE" => Finish::ContentFilter,
+        "SAFETY"
+        | "RECITATION"
+        | "BLOCKLIST"
+        | "PROHIBITED_CONTENT"
+        | "SPII"
+        | "LANGUAGE"
+        | "IMAGE_SAFETY"
+        | "IMAGE_PROHIBITED_CONTENT"
+        | "IMAGE_RECITATION"
+        | "MODEL_ARMOR"
+        | "ESCALATION"
+        | "OTHER"
+        | "IMAGE_OTHER"
+        | "NO_IMAGE" => Finish::ContentFilter,
         _ => Finish::Other,
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn tools<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>) -> R
                     reader.unless_null(|reader| {
                         reader.array(|reader| {
                             let kind = function(reader)?;
-                            request.tools.push(Tool { kind, cache: None });
+                            request.tools.push(Tool::new(kind));
                             Ok(())
                         })
                     })?;
@@ -25,9 +25,13 @@ pub(super) fn tools<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>) -> R
                     if other == "googleSearch" && super::schema::is_empty(&raw) {
                         request.web_search = Some(raw);
                     } else {
-                        let raw = Raw::owned(format!("{{\"{}\":{}}}", Text::plain(other).as_escaped(), raw.as_str()));
+                        let raw = Raw::owned(format!(
+                            "{{\"{}\":{}}}",
+                            Text::plain(other).as_escaped(),
+                            raw.as_str()
+                        ));
                         let kind = ToolKind::Native { dialect: super::NAME, raw };
-                        request.tools.push(Tool { kind, cache: None });
+                        request.tools.push(Tool::new(kind));
                     }
                 }
             }

@@ -1,11 +1,7 @@
 //! A whole answer for a client of Google's.
 
 use super::{
-    encode_stream::Call,
-    grounding::write_grounding,
-    logprobs::write_logprobs,
-    own_seal,
-    usage::write_usage,
+    encode_stream::Call, grounding::write_grounding, logprobs::write_logprobs, own_seal, usage::write_usage,
 };
 use crate::{
     dialect::{Wishes, input::object_of, json::Writer},
@@ -95,7 +91,10 @@ fn write_piece(piece: &Piece, writer: &mut Writer<'_>) {
         Piece::Refusal(text) => write_text(text, false, None, writer),
         Piece::ToolCall { tool, id, name, input, is_custom, signature } => {
             let (tool, id, name, input) = (*tool, id.clone(), name.clone(), input.clone());
-            write_call(&Call { tool, id, name, input, is_custom: *is_custom, seal: signature.clone() }, writer);
+            write_call(
+                &Call { tool, id, name, input, is_custom: *is_custom, seal: signature.clone() },
+                writer,
+            );
         }
         Piece::Media { media_type, data } => write_media(media_type, data, writer),
         Piece::Opaque { raw, .. } => writer.raw(raw),

@@ -43,12 +43,11 @@ pub(super) fn check_media(request: &Request<'_>, recipient: &Recipient<'_>) -> R
 /// to look like.
 pub(super) fn write_system(
     request: &Request<'_>,
-    recipient: &Recipient<'_>,
     describes_format: bool,
     encoded: &mut Encoded,
     writer: &mut Writer<'_>,
 ) {
-    let (system, rest) = split_system(request, recipient);
+    let (system, rest) = split_system(request);
     let systems = system.iter().chain(rest.iter().filter(|message| is_system(message)));
     if systems.flat_map(|message| &message.parts).any(|part| !matches!(part.content, Content::Text(_))) {
         encoded.drop_param("messages");
@@ -64,14 +63,11 @@ pub(super) fn write_system(
     });
 }
 
-/// What stands before the conversation, and the conversation. Where a system message may not stand, all is.
-fn split_system<'r, 'a>(
-    request: &'r Request<'a>,
-    recipient: &Recipient<'_>,
-) -> (&'r [Message<'a>], &'r [Message<'a>]) {
+/// What stands before the conversation, and the conversation.
+fn split_system<'r, 'a>(request: &'r Request<'a>) -> (&'r [Message<'a>], &'r [Message<'a>]) {
     let first = request.messages.iter().position(|message| !is_system(message));
     let first = first.unwrap_or(request.messages.len());
-    request.messages.split_at(if recipient.profile.takes_system { first } else { 0 })
+    request.messages.split_at(first)
 }
 
 fn is_system(message: &Message<'_>) -> bool {
@@ -92,12 +88,9 @@ pub(super) fn write_contents(
     encoded: &mut Encoded,
     writer: &mut Writer<'_>,
 ) {
-    let (_, messages) = split_system(request, recipient);
-    let has_strange = messages.iter().filter(|message| message.role == Role::User).any(|message| {
-        let is_strange =
-            |part: &Part<'_>| matches!(part.content, Content::Opaque { dialect, .. } if dialect != super::NAME);
-        message.parts.iter().any(is_strange)
-    });
+    let (_, messages) = split_system(request);
+    let of_users = messages.iter().filter(|message| message.role == Role::User);
+    let has_strange = of_users.flat_map(|message| &message.parts).any(is_strange);
     if has_strange {
         encoded.drop_param("messages");
     }
@@ -110,6 +103,15 @@ pub(super) fn write_contents(
             calls = turn.calls().map(|(call, _)| call).collect();
         }
     });
+}
+
+/// Whether a part is of another dialect alone, or holds such a one.
+fn is_strange(part: &Part<'_>) -> bool {
+    match &part.content {
+        Content::Opaque { dialect, .. } => *dialect != super::NAME,
+        Content::ToolResult(result) => result.parts.iter().any(is_strange),
+        _ => false,
+    }
 }
 
 /// Whether Google takes a part from this role.
@@ -135,8 +137,7 @@ fn write_turn(
     encoded: &mut Encoded,
     writer: &mut Writer<'_>,
 ) {
-    let is_sealed =
-        |block: &Block<'_, '_>| matches!(block.said, Said::Call { signature, .. } if own_seal(signature).is_some());
+    let is_sealed = |block: &Block<'_, '_>| matches!(block.said, Said::Call { signature, .. } if own_seal(signature).is_some());
     let mut lacks_seal = recipient.profile.wants_signatures && !turn.blocks.iter().any(is_sealed);
     writer.object(|writer| {
         writer.member("role").string(if turn.role == Role::Assistant { "model" } else { "user" });
@@ -196,6 +197,9 @@ fn write_call(
 fn write_part(part: &Part<'_>, recipient: &Recipient<'_>, writer: &mut Writer<'_>) {
     if let Content::Opaque { raw, .. } = &part.content {
         return writer.raw(raw);
+    }
+    if let Some(native) = part.native.as_ref().filter(|native| native.dialect == super::NAME) {
+        return writer.raw(&native.raw);
     }
     writer.object(|writer| {
         match &part.content {
@@ -263,7 +267,8 @@ fn write_beside(
     recipient: &Recipient<'_>,
     writer: &mut Writer<'_>,
 ) {
-    let mut beside = media_of(answer.result, recipient).filter(|place| !is_within(place, recipient)).peekable();
+    let mut beside =
+        media_of(answer.result, recipient).filter(|place| !is_within(place, recipient)).peekable();
     if beside.peek().is_some() {
         write_text(&Text::plain(format!("{} also gave this:", call.name.to_plain())), writer);
     }

@@ -48,7 +48,7 @@ pub(super) fn encode_request(
     write_config(request, recipient, &native, is_bound, &mut encoded, &mut Writer::new(&mut config));
     drop_rest(request, &mut encoded);
     Writer::new(out).object(|writer| {
-        write_system(request, recipient, !is_bound, &mut encoded, writer);
+        write_system(request, !is_bound, &mut encoded, writer);
         write_contents(request, recipient, &mut encoded, writer);
         write_tools(&declared, &mut encoded, writer);
         write_tool_config(request, recipient, &declared, &native, &mut encoded, writer);

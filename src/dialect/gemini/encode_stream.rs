@@ -9,8 +9,12 @@ use super::{
     usage::write_usage,
 };
 use crate::{
-    dialect::{StreamEncoder, Wishes, input::kind_of, json::{Kind, Writer}},
-    ir::{ApiError, Citation, Event, Finish, Origin, Signature, Signed, Text, Usage},
+    dialect::{
+        StreamEncoder, Wishes,
+        input::kind_of,
+        json::{Kind, Writer},
+    },
+    ir::{ApiError, Citation, Event, Finish, Signature, Signed, Text, Usage},
 };
 
 /// Writes one stream.
@@ -39,7 +43,7 @@ struct ChoiceState {
 /// A call that is held.
 #[derive(Debug)]
 pub(super) struct Call {
-    tool: usize,
+    pub(super) tool: usize,
     pub(super) id: Text<'static>,
     pub(super) name: Text<'static>,
     /// As it stands between quotes.
@@ -199,7 +203,10 @@ impl StreamEncoder for Encoder {
             Event::ToolBegin { choice, tool, id, name, is_custom } => {
                 let (id, name) = (id.clone().into_owned(), name.clone().into_owned());
                 let (tool, is_custom) = (*tool, *is_custom);
-                self.begin_call(*choice, Call { tool, id, name, input: String::new(), is_custom, seal: None });
+                self.begin_call(
+                    *choice,
+                    Call { tool, id, name, input: String::new(), is_custom, seal: None },
+                );
             }
             Event::ToolInput { choice, tool, text } => self.input(*choice, *tool, text),
             Event::Media { choice, media_type, data } => {

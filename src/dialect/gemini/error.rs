@@ -123,7 +123,9 @@ fn read_error(reader: &mut Reader<'_>) -> Result<Told, ReadError> {
                 reader.object_if_any(|name, reader| {
                     match name {
                         "reason" => told.reason = word(reader.text_if_any()?),
-                        "retryDelay" => told.retry_after = reader.text_if_any()?.and_then(|text| delay(&text)),
+                        "retryDelay" => {
+                            told.retry_after = reader.text_if_any()?.and_then(|text| delay(&text))
+                        }
                         "violations" => told.is_daily |= is_daily(reader)?,
                         _ => {}
                     }
@@ -266,6 +268,9 @@ mod tests {
         ));
         let again = decoded(400, &body);
         assert_eq!((again.message, again.retry_after), (error.message, error.retry_after));
-        assert_eq!((name_of(502), name_of(418), name_of(429)), ("UNAVAILABLE", "INVALID_ARGUMENT", "RESOURCE_EXHAUSTED"));
+        assert_eq!(
+            (name_of(502), name_of(418), name_of(429)),
+            ("UNAVAILABLE", "INVALID_ARGUMENT", "RESOURCE_EXHAUSTED")
+        );
     }
 }

@@ -85,16 +85,11 @@ fn write_openai(token: &Token<'_>, writer: &mut Writer<'_>) {
 }
 
 /// Writes the member `logprobsResult` for lists of OpenAI's, where there are any.
-pub(super) fn write_logprobs<'l>(
-    lists: impl Iterator<Item = &'l Raw<'l>> + Clone,
-    writer: &mut Writer<'_>,
-) {
+pub(super) fn write_logprobs<'l>(lists: impl Iterator<Item = &'l Raw<'l>> + Clone, writer: &mut Writer<'_>) {
     let all = |others: bool, writer: &mut Writer<'_>| {
         for list in lists.clone() {
             // What cannot be read has no place here, and is no reason to fail.
-            let _ = Reader::new(list.as_str()).array_if_any(|reader| {
-                write_google(reader, others, writer)
-            });
+            let _ = Reader::new(list.as_str()).array_if_any(|reader| write_google(reader, others, writer));
         }
     };
     if lists.clone().next().is_none() {

@@ -13,12 +13,8 @@ use crate::{
 /// Where files of Google's own API are.
 const FILES: &str = "https://generativelanguage.googleapis.com/";
 /// Where films are that Google looks at by itself.
-const FILMS: [&str; 4] = [
-    "https://www.youtube.com/",
-    "https://youtube.com/",
-    "https://m.youtube.com/",
-    "https://youtu.be/",
-];
+const FILMS: [&str; 4] =
+    ["https://www.youtube.com/", "https://youtube.com/", "https://m.youtube.com/", "https://youtu.be/"];
 /// Levels of resolution, with OpenAI's names of how closely an image is looked at.
 const LEVELS: [(&str, &str); 3] = [
     ("low", "MEDIA_RESOLUTION_LOW"),
@@ -58,7 +54,7 @@ pub(super) fn place<'m>(
         Media::Text(text) => Ok(Place::Text(text)),
         Media::Url { url, media_type } => {
             let uri = url.to_plain();
-            let is_own = uri.starts_with(FILES) || is_film(&uri);
+            let is_own = is_own(&uri);
             if !is_own && !uri.starts_with("gs://") && !quirks.fetches_urls {
                 return Err(unreachable_url());
             }
@@ -78,6 +74,11 @@ pub(super) fn place<'m>(
             Ok(Place::File { media_type: data_uri::media_type_of(&uri).map(Cow::Borrowed), uri })
         }
     }
+}
+
+/// Whether Google finds it by itself.
+pub(super) fn is_own(uri: &str) -> bool {
+    uri.starts_with(FILES) || is_film(uri)
 }
 
 fn is_film(uri: &str) -> bool {

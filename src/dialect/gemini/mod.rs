@@ -85,6 +85,10 @@ impl ProviderDialect for Gemini {
         Box::new(decode_response::Decoder::default())
     }
 
+    fn finds(&self, url: &str) -> bool {
+        media::is_own(url)
+    }
+
     fn decode_error(&self, status: u16, fields: &Fields, body: &str) -> ApiError {
         error::decode_error(status, fields, body)
     }

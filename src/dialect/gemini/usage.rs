@@ -111,8 +111,9 @@ mod tests {
             r#"{"promptTokenCount":5,"candidatesTokenCount":2,"thoughtsTokenCount":3,"totalTokenCount":10}"#,
         );
         assert_eq!((beside.input_tokens, beside.output_tokens, beside.reasoning_tokens), (5, 5, 3));
-        let within =
-            read(r#"{"promptTokenCount":5,"candidatesTokenCount":5,"thoughtsTokenCount":3,"totalTokenCount":10}"#);
+        let within = read(
+            r#"{"promptTokenCount":5,"candidatesTokenCount":5,"thoughtsTokenCount":3,"totalTokenCount":10}"#,
+        );
         assert_eq!((within.output_tokens, within.reasoning_tokens), (5, 3));
         let by_tools = read(
             r#"{"promptTokenCount":5,"toolUsePromptTokenCount":4,"candidatesTokenCount":2,"thoughtsTokenCount":1,"totalTokenCount":12}"#,
