@@ -36,7 +36,7 @@ struct ChoiceState {
 /// Choices that are told apart (Google allows 8).
 const CHOICES_MAX: usize = 128;
 /// What is kept of a choice to find the places of sources in it, bytes.
-const SAID_BYTES_MAX: usize = 1024 * 1024;
+const SAID_BYTES_MAX: usize = 256 * 1024;
 /// Sources of one choice; further ones are passed over.
 const CITATIONS_MAX: usize = 1024;
 

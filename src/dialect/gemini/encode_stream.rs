@@ -58,8 +58,10 @@ const CHOICES_MAX: usize = 128;
 const CALLS_MAX: usize = 1024;
 /// Inputs of calls that are held; what comes beyond is passed over, bytes.
 const HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// An input that is looked at before its choice is at its end, bytes; it may have to be looked at often.
+const EARLY_BYTES_MAX: usize = 64 * 1024;
 /// What is kept of a choice to tell the places of sources in it, bytes.
-const SAID_BYTES_MAX: usize = 1024 * 1024;
+const SAID_BYTES_MAX: usize = 256 * 1024;
 /// Sources of one choice; further ones are passed over.
 const CITATIONS_MAX: usize = 1024;
 
@@ -128,7 +130,8 @@ impl Encoder {
         }
         for call in std::mem::take(&mut self.state(choice).calls) {
             let is_whole = || kind_of(&Text::escaped(&call.input).to_plain()) == Some(Kind::Object);
-            if is_over || !call.is_custom && is_whole() {
+            let may_be_whole = !call.is_custom && call.input.len() <= EARLY_BYTES_MAX;
+            if is_over || may_be_whole && is_whole() {
                 self.part(choice, out, |writer| write_call(&call, writer));
             } else {
                 self.state(choice).calls.push(call);

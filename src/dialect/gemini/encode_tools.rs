@@ -8,6 +8,7 @@ use crate::{
     dialect::{
         Encoded, NameRule, Recipient, TEXT_PARAMETER,
         json::{Reader, Writer},
+        schema::of_text,
     },
     ir::{Raw, Request, Text, ToolChoice, ToolKind},
 };
@@ -87,13 +88,7 @@ fn write_function(kind: &ToolKind<'_>, encoded: &mut Encoded, writer: &mut Write
             }
             ToolKind::Custom { description, format, .. } => {
                 write_description(description.as_ref(), writer);
-                writer.member("parametersJsonSchema").object(|writer| {
-                    writer.member("type").string("object");
-                    writer.member("properties").object(|writer| {
-                        writer.member(TEXT_PARAMETER).object(|writer| writer.member("type").string("string"));
-                    });
-                    writer.member("required").array(|writer| writer.string(TEXT_PARAMETER));
-                });
+                writer.member("parametersJsonSchema").raw(&of_text(TEXT_PARAMETER));
                 if format.as_ref().is_some_and(is_grammar) {
                     encoded.drop_param("tools");
                 }

@@ -6,6 +6,9 @@ use crate::{
     ir::{Citation, Text},
 };
 
+/// Places that are looked up in one chunk; further ones are passed over.
+const SUPPORTS_MAX: usize = 1024;
+
 /// A place in what is said.
 #[derive(Default)]
 struct Segment<'a> {
@@ -34,9 +37,15 @@ pub(super) fn read_grounding<'a>(
     })?;
     let mut has_places = false;
     if let Some(mut reader) = supports {
+        let starts = starts(said);
+        let mut count = 0;
         reader.array_if_any(|reader| {
+            count += 1;
+            if count > SUPPORTS_MAX {
+                return Ok(());
+            }
             let (segment, numbers) = read_support(reader)?;
-            let place = segment.characters(said);
+            let place = segment.characters(said, &starts);
             for source in numbers.into_iter().filter_map(|number| sources.get(number)) {
                 has_places = true;
                 let (start, end) = place.unzip();
@@ -97,7 +106,7 @@ fn read_support<'a>(reader: &mut Reader<'a>) -> Result<(Segment<'a>, Vec<usize>)
 impl Segment<'_> {
     /// First character, and the one behind the last. Bytes are counted within a part, so that the words
     /// themselves are looked for where they are not at the place told.
-    fn characters(&self, said: &str) -> Option<(u64, u64)> {
+    fn characters(&self, said: &str, starts: &[usize]) -> Option<(u64, u64)> {
         let told = said.get(self.start..self.end);
         let quote = self.quote.as_ref().map(Text::to_plain);
         let start = match &quote {
@@ -105,7 +114,7 @@ impl Segment<'_> {
             _ => told.map(|_| self.start)?,
         };
         let words = quote.as_deref().or(told)?;
-        let before = said.get(..start)?.chars().count() as u64;
+        let before = starts.binary_search(&start).ok()? as u64;
         Some((before, before + words.chars().count() as u64))
     }
 }
@@ -124,6 +133,7 @@ pub(super) fn write_grounding(citations: &[Citation<'_>], said: &str, writer: &m
             sources.push(citation);
         }
     }
+    let starts = starts(said);
     writer.member("groundingMetadata").object(|writer| {
         writer.member("groundingChunks").array(|writer| {
             for source in sources {
@@ -137,7 +147,7 @@ pub(super) fn write_grounding(citations: &[Citation<'_>], said: &str, writer: &m
         });
         writer.member("groundingSupports").array(|writer| {
             for (citation, number) in citations.iter().zip(numbers) {
-                let Some((start, end)) = bytes(citation, said) else { continue };
+                let Some((start, end)) = bytes(citation, &starts) else { continue };
                 writer.object(|writer| {
                     writer.member("segment").object(|writer| {
                         writer.member("startIndex").count(start as u64);
@@ -151,12 +161,14 @@ pub(super) fn write_grounding(citations: &[Citation<'_>], said: &str, writer: &m
     });
 }
 
+/// Where each character begins, and where the last one ends.
+fn starts(said: &str) -> Vec<usize> {
+    said.char_indices().map(|(at, _)| at).chain([said.len()]).collect()
+}
+
 /// First byte, and the one behind the last.
-fn bytes(citation: &Citation<'_>, said: &str) -> Option<(usize, usize)> {
-    let byte_of = |character: u64| {
-        let starts = said.char_indices().map(|(at, _)| at).chain([said.len()]);
-        starts.skip(usize::try_from(character).ok()?).next()
-    };
+fn bytes(citation: &Citation<'_>, starts: &[usize]) -> Option<(usize, usize)> {
+    let byte_of = |character: u64| starts.get(usize::try_from(character).ok()?).copied();
     let (start, end) = (byte_of(citation.start?)?, byte_of(citation.end?)?);
     (start < end).then_some((start, end))
 }

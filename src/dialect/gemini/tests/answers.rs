@@ -313,3 +313,38 @@ fn sources_are_told_once_and_by_characters() {
         assert!(again.contains(citation), "{again}");
     }
 }
+
+#[test]
+fn a_call_without_input_is_told_to_an_openai_client_as_it_expects_it() {
+    let stream = "data: {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"functionCall\":{\"id\":\"call_9\",\"name\":\"now\"}}]},\"index\":0}],\"modelVersion\":\"gemini-3\",\"responseId\":\"r\"}\r\n\r\n\
+        data: {\"candidates\":[{\"finishReason\":\"STOP\",\"index\":0}],\"usageMetadata\":{\"promptTokenCount\":25,\"cachedContentTokenCount\":5,\"candidatesTokenCount\":8,\"totalTokenCount\":33}}\r\n\r\n";
+    let told = translated(&Gemini, &OpenAiChat, (true, true), &[stream.as_bytes()], &wishes()).unwrap();
+    let front =
+        r#"data: {"id":"r","object":"chat.completion.chunk","created":7,"model":"gemini-3","choices":["#;
+    let chunk = |inside: &str| format!("{front}{{\"index\":0,{inside}}}],\"usage\":null}}\n\n");
+    let call = |more: &str| {
+        chunk(&format!(r#""delta":{{"tool_calls":[{{"index":0,{more}}}]}},"finish_reason":null"#))
+    };
+    let expected = [
+        chunk(r#""delta":{"role":"assistant","content":"","refusal":null},"finish_reason":null"#),
+        call(r#""id":"call_9","type":"function","function":{"name":"now","arguments":""}"#),
+        call(r#""function":{"arguments":"{}"}"#),
+        chunk(r#""delta":{},"finish_reason":"tool_calls""#),
+        format!(
+            r#"{front}],"usage":{{"prompt_tokens":25,"completion_tokens":8,"total_tokens":33,"prompt_tokens_details":{{"cached_tokens":5,"audio_tokens":0}},"completion_tokens_details":{{"reasoning_tokens":0,"audio_tokens":0}}}}}}"#
+        ) + "\n\n",
+        "data: [DONE]\n\n".to_owned(),
+    ];
+    assert_eq!(told, expected.concat());
+    let back = translated(&OpenAiChat, &Gemini, (true, true), &[told.as_bytes()], &wishes()).unwrap();
+    let end = r#""modelVersion":"gemini-3","responseId":"r"}"#;
+    let expected = [
+        r#"data: {"candidates":[{"content":{"parts":[{"functionCall":{"id":"call_9","name":"now","args":{}}}],"role":"model"},"index":0}],"#,
+        end,
+        "\r\n\r\n",
+        r#"data: {"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":25,"candidatesTokenCount":8,"cachedContentTokenCount":5,"totalTokenCount":33},"#,
+        end,
+        "\r\n\r\n",
+    ];
+    assert_eq!(back, expected.concat());
+}

@@ -163,7 +163,7 @@ fn tools_and_choices_are_told_in_googles_words() {
 fn a_tool_that_takes_a_text_is_emulated() {
     let body = r#"{"messages":[{"role":"user","content":"q"}],"tools":[{"type":"custom","custom":{"name":"sql","format":{"type":"grammar"}}},{"type":"web_search"}]}"#;
     let (text, told) = encoded_by(&OpenAiChat, body, &third(), &Quirks::OWNER).unwrap();
-    assert!(text.ends_with(r#"[{"name":"sql","parametersJsonSchema":{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}}]}]}"#));
+    assert!(text.ends_with(r#"[{"name":"sql","parametersJsonSchema":{"type":"object","properties":{"input":{"type":"string"}},"required":["input"],"additionalProperties":false}}]}]}"#));
     assert_eq!((told.emulation.custom_tools, told.dropped), (vec!["sql".to_owned()], vec!["tools"]));
 }
 
