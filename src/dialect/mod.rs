@@ -9,6 +9,7 @@ mod data_uri;
 mod deltas;
 mod emulation;
 mod event_stream;
+pub mod gemini;
 pub mod input;
 pub mod json;
 mod multipart;
@@ -84,6 +85,12 @@ pub trait ProviderDialect: fmt::Debug + Sync {
     /// How a stream is cut into events.
     fn stream_framing(&self) -> StreamFraming {
         StreamFraming::Sse
+    }
+
+    /// Whether its owner finds a URL, whatever else it does not fetch.
+    fn finds(&self, url: &str) -> bool {
+        let _ = url;
+        false
     }
 
     /// Reads a refusal; a header field may say when it may go better.
