@@ -33,7 +33,7 @@ pub(super) fn message<'a>(reader: &mut Reader<'a>) -> Result<Message<'a>, ReadEr
         match name {
             "role" => draft.role = Some(reader.text()?),
             "name" => draft.name = reader.text_unless_null()?,
-            "content" => draft.content = content(reader)?,
+            "content" => draft.content = content(reader, part)?,
             "refusal" => draft.refusal = reader.text_unless_null()?,
             "reasoning_content" | "reasoning" => {
                 draft.reasoning = reader.text_if_any()?.or_else(|| draft.reasoning.take());
@@ -107,7 +107,11 @@ impl<'a> Draft<'a> {
     }
 }
 
-fn content<'a>(reader: &mut Reader<'a>) -> Result<Vec<Part<'a>>, ReadError> {
+/// Reads a text, or a list of parts that `part` reads.
+pub(in crate::dialect) fn content<'a>(
+    reader: &mut Reader<'a>,
+    part: fn(&mut Reader<'a>) -> Result<Part<'a>, ReadError>,
+) -> Result<Vec<Part<'a>>, ReadError> {
     let mut parts = Vec::new();
     match reader.kind() {
         Some(Kind::Text) => parts.push(Part::text(reader.text()?)),
@@ -220,7 +224,8 @@ fn located<'a>(media: Option<Reader<'a>>, name: &str) -> Result<(Text<'a>, Optio
         .map_err(|error| error.inside(name))
 }
 
-fn audio(media: Option<Reader<'_>>) -> Result<Media<'_>, ReadError> {
+/// Reads `input_audio`.
+pub(in crate::dialect) fn audio(media: Option<Reader<'_>>) -> Result<Media<'_>, ReadError> {
     let mut reader = media.ok_or_else(|| ReadError::missing("input_audio"))?;
     let (mut data, mut format) = (None, None);
     let read = reader.object(|name, reader| {
@@ -388,11 +393,14 @@ pub(in crate::dialect) fn cache_control<'a>(
 }
 
 /// OpenAI's own mark; its `30m` is the longer of the two lives that others know.
-fn cache_breakpoint<'a>(reader: &mut Reader<'a>) -> Result<Option<CacheMark<'a>>, ReadError> {
+pub(in crate::dialect) fn cache_breakpoint<'a>(
+    reader: &mut Reader<'a>,
+) -> Result<Option<CacheMark<'a>>, ReadError> {
     let mark = cache_control(reader)?;
     Ok(mark.map(|mark| CacheMark { ttl: mark.ttl.map(|_| Text::escaped("1h")) }))
 }
 
-fn wrong(what: &str) -> ReadError {
+/// A value of the wrong kind; `what` ends a sentence which begins with its path.
+pub(in crate::dialect) fn wrong(what: &str) -> ReadError {
     ReadError::Refused { path: String::new(), code: "invalid_type", what: what.to_owned() }
 }
