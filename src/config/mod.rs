@@ -11,6 +11,7 @@ mod finding;
 mod fixture;
 mod key;
 pub mod limits;
+mod models;
 mod network;
 mod proxy;
 mod reader;

@@ -10,6 +10,7 @@ mod cohere;
 mod compatible;
 mod credentials;
 mod gemini;
+mod models;
 mod proxy;
 mod vertex;
 
@@ -19,6 +20,7 @@ use crate::dialect::{Deltas, ProviderDialect, Quirks, openai_chat::OpenAiChat};
 pub use account::{Account, Endpoint, Key, Models, Tls};
 pub use cloud::{AwsRole, Cloud, Grant, GrantKind, Token};
 pub use credentials::{Secret, mask_keys, mask_secret};
+pub use models::{Catalog, Change, FLAGS, Flag, Rule};
 pub use proxy::{Proxy, ProxyCredentials, ProxyKind};
 
 /// What `base_provider_type` of a custom provider may name so far: built-in providers it is spoken to like.
