@@ -218,7 +218,8 @@ mod tests {
         let (snapshot, warnings) = accepted(include_str!("everything.json"));
         let accounts = snapshot.routes.accounts().iter();
         let names: Vec<_> = accounts.map(|account| (account.name.as_str(), account.keys.len())).collect();
-        let expected = ["azure", "vertex", "bedrock", "ollama", "lab", "claude-at-home"].map(|name| (name, 1));
+        let expected =
+            ["azure", "vertex", "bedrock", "ollama", "lab", "claude-at-home"].map(|name| (name, 1));
         assert_eq!(names, [&[("openai", 2)], &expected[..]].concat());
         let left_out = ["replicate", "empty"];
         for name in left_out {

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     dialect::{
-        ClientDialect, openai_chat::OpenAiChat, openai_completion::OpenAiCompletion,
-        openai_responses::OpenAiResponses,
+        ClientDialect, anthropic::Anthropic, gemini::Gemini, openai_chat::OpenAiChat,
+        openai_completion::OpenAiCompletion, openai_responses::OpenAiResponses,
     },
     ir::ApiError,
     provider::path_segment,
@@ -188,6 +188,8 @@ impl Operation {
             Self::Chat => &OpenAiChat,
             Self::Completion => &OpenAiCompletion,
             Self::Responses => &OpenAiResponses,
+            Self::Message => &Anthropic,
+            Self::Generate => &Gemini,
             _ => return None,
         })
     }
@@ -359,6 +361,8 @@ pub fn template(path: &str) -> &'static str {
 /// The dialect in which a refusal is said at a path.
 pub fn dialect_at(path: &str) -> &'static dyn ClientDialect {
     match mounted(path) {
+        Some((Mount::Anthropic, _)) => &Anthropic,
+        Some((Mount::Genai, _)) => &Gemini,
         _ => &OpenAiChat,
     }
 }

@@ -35,6 +35,13 @@ pub(super) struct Incoming<'a> {
     pub(super) is_whole: bool,
 }
 
+impl Incoming<'_> {
+    /// Whether the stream is wanted as one JSON list, as Google's API gives it unless asked for events.
+    pub(super) fn wants_json_array(&self) -> bool {
+        self.ingress.is_streamed() && !self.head.query().is_some_and(|query| query.contains("alt=sse"))
+    }
+}
+
 impl Carriage {
     /// Decides how a request goes on, and translates it where it has to be.
     pub(super) async fn of<N: Net>(

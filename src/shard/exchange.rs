@@ -27,7 +27,9 @@ use crate::{
     http::{Framing, Known, RequestHead},
     ir::ApiError,
     provider::Token,
-    route::{Choice, Ingress, Operation, Place, check_tunnel, has_credentials, locate, no_key, pick},
+    route::{
+        Choice, Ingress, Operation, Place, check_tunnel, dialect_at, has_credentials, locate, no_key, pick,
+    },
 };
 
 /// Serves one request; true where the client's connection may serve another.
@@ -94,6 +96,7 @@ pub(super) async fn exchange<N: Net>(
         tap: completion_tap(ingress.operation).filter(|_| target.account.signals_end),
         cors: respond::cors_lines(&snapshot, head),
         dropped: carriage.dropped_params(),
+        client_dialect: dialect_at(head.path()),
     };
     let relayed = match carriage {
         Carriage::Translated(translation) => {
@@ -368,6 +371,8 @@ fn completion_tap(operation: Operation) -> Option<CompletionTap> {
     match operation {
         Operation::Chat | Operation::Completion => Some(CompletionTap::chat()),
         Operation::Responses => Some(CompletionTap::responses()),
+        Operation::Message => Some(CompletionTap::messages()),
+        Operation::Generate => Some(CompletionTap::generate()),
         _ => None,
     }
 }

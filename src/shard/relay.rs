@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::limits::{EVENT_HELD_BYTES_MAX, REFUSAL_BYTES_MAX, WINDOW_BYTES_MAX},
-    dialect::{CompletionTap, openai_chat},
+    dialect::{ClientDialect, CompletionTap},
     http::{EventBoundary, Framing, Known, RequestHead, chunk_head, length_line, response_line},
     ir::ApiError,
     provider::{self, Secret},
@@ -39,6 +39,8 @@ pub(super) struct Commit<'t, 's> {
     pub(super) cors: String,
     /// Parameters that the provider did not get.
     pub(super) dropped: String,
+    /// How errors of the gateway's own are said.
+    pub(super) client_dialect: &'static dyn ClientDialect,
 }
 
 /// How a response is passed on.
@@ -174,7 +176,7 @@ pub(super) async fn relay<N: Net>(
     // Whole events only have gone out, so that this one is read as one.
     tally.failed(&error);
     let mut event = Vec::new();
-    openai_chat::encode_stream_error(&error, &mut event);
+    commit.client_dialect.encode_stream_error(&error, &mut event);
     outlet.pass(shard, client, &event, true).await?;
     Ok(is_persistent)
 }

@@ -73,7 +73,8 @@ pub(super) async fn relay_translated<N: Net>(
         (false, _) => Framing::Chunked,
     };
     let is_persistent = is_persistent && framing != Framing::UntilClose;
-    let shape = Shape { framing, is_persistent, is_streamed };
+    let is_event_stream = is_streamed && !translation.is_json_array();
+    let shape = Shape { framing, is_persistent, is_event_stream };
     let mut outlet = Outlet { head: response_head(&upstream, head, tally, &commit, &shape), framing };
     tally.answered(200);
 
@@ -237,7 +238,7 @@ async fn refuse<N: Net>(
 struct Shape {
     framing: Framing,
     is_persistent: bool,
-    is_streamed: bool,
+    is_event_stream: bool,
 }
 
 fn response_head<N: Net>(
@@ -250,7 +251,7 @@ fn response_head<N: Net>(
     let mut out = Vec::with_capacity(1024);
     response_line(200, "OK", &mut out);
     route::add_translated_response_fields(&upstream.head.fields, !commit.cors.is_empty(), &mut out);
-    out.extend_from_slice(if shape.is_streamed {
+    out.extend_from_slice(if shape.is_event_stream {
         b"Content-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"
     } else {
         b"Content-Type: application/json\r\n"

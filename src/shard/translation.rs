@@ -83,6 +83,7 @@ impl Translation {
             created: since.as_secs(),
             includes_usage: request.includes_usage,
             has_legacy_functions: request.has_legacy_functions,
+            is_json_array: incoming.wants_json_array(),
             ..Wishes::default()
         };
         let is_streamed = request.is_streamed;
@@ -92,6 +93,11 @@ impl Translation {
     /// What the answer says that did not go on, for a header field.
     pub(super) fn dropped_params(&self) -> String {
         self.encoded.dropped.join(", ")
+    }
+
+    /// Whether the client's stream is one JSON list.
+    pub(super) fn is_json_array(&self) -> bool {
+        self.wishes.is_json_array
     }
 
     /// Translates the answer, which the provider gives as a stream or at once.

@@ -283,7 +283,7 @@ fn write_block(
             let told = format!("<system-reminder>\\n{}\\n</system-reminder>", text.as_escaped());
             write_text(&Text::escaped(&told), cache, writer);
         }
-        Said::Call { call, id } => write_call(call, id, cache, encoded, writer),
+        Said::Call { call, id, .. } => write_call(call, id, cache, encoded, writer),
     }
 }
 
