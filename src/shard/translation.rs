@@ -84,7 +84,6 @@ impl Translation {
             includes_usage: request.includes_usage,
             has_legacy_functions: request.has_legacy_functions,
             is_json_array: incoming.wants_json_array(),
-            ..Wishes::default()
         };
         let is_streamed = request.is_streamed;
         Ok(Self { body: translated, is_streamed, client, provider: chat.dialect, encoded, wishes })

@@ -34,7 +34,7 @@ pub(super) fn encode_request(
         encoded.drop_param("reasoning_effort");
     }
     let thinks = thoughts.is_on();
-    let max_tokens = bound.unwrap_or(match thoughts.mode {
+    let max_tokens = bound.unwrap_or_else(|| match thoughts.mode {
         Mode::Budget(tokens) => tokens.saturating_add(OUTPUT_TOKENS),
         _ => OUTPUT_TOKENS,
     });

@@ -127,10 +127,8 @@ fn is_anonymous(user: &Text<'_>) -> bool {
     let plain = user.to_plain();
     let digits = plain.bytes().filter(u8::is_ascii_digit).count();
     let is_number = plain.chars().all(|letter| letter.is_ascii_digit() || " +-.()/".contains(letter));
-    !plain.contains('@')
-        && !(is_number && digits >= PHONE_DIGITS_MIN)
-        && !user.is_blank()
-        && plain.len() <= USER_BYTES_MAX
+    let is_mail_or_phone = plain.contains('@') || is_number && digits >= PHONE_DIGITS_MIN;
+    !is_mail_or_phone && !user.is_blank() && plain.len() <= USER_BYTES_MAX
 }
 
 /// Writes what only Claude's own clients say, and notes what nobody here understands.
