@@ -8,6 +8,8 @@ mod data_uri;
 mod deltas;
 mod emulation;
 mod event_stream;
+#[cfg(test)]
+mod fixtures;
 pub mod input;
 pub mod json;
 mod multipart;
