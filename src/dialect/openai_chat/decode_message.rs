@@ -372,7 +372,9 @@ pub(super) fn reasoning_detail<'a>(reader: &mut Reader<'a>) -> Result<Option<Par
 }
 
 /// A mark as Anthropic says it, which other vendors have taken over.
-pub(super) fn cache_control<'a>(reader: &mut Reader<'a>) -> Result<Option<CacheMark<'a>>, ReadError> {
+pub(in crate::dialect) fn cache_control<'a>(
+    reader: &mut Reader<'a>,
+) -> Result<Option<CacheMark<'a>>, ReadError> {
     reader.unless_null(|reader| {
         let mut mark = CacheMark::default();
         reader.object(|name, reader| {

@@ -11,6 +11,7 @@ mod encode_stream;
 mod error;
 mod usage;
 
+pub(super) use decode_message::cache_control;
 pub use error::{by_status, encode_error, encode_stream_error, retry_after};
 
 use super::{

@@ -1,0 +1,158 @@
+//! What else a request says, for a provider of Claude: how tokens are chosen, and who asks.
+
+use crate::{
+    dialect::{Encoded, Recipient, json::Writer},
+    ir::{ApiError, Raw, Request, Text},
+};
+
+/// Digits of a number that may be somebody's telephone's.
+const PHONE_DIGITS_MIN: usize = 7;
+/// Longest name of a user, bytes.
+const USER_BYTES_MAX: usize = 256;
+/// What Claude's own clients may say beside all that has a place of its own.
+const OWN: [&str; 8] = [
+    "container",
+    "context_management",
+    "diagnostics",
+    "fallbacks",
+    "inference_geo",
+    "mcp_servers",
+    "speed",
+    "user_profile_id",
+];
+/// What they say in the body where the body names the version.
+const BETAS: &str = "anthropic_beta";
+/// What the name of a member begins with that stands in `output_config`.
+const IN_OUTPUT_CONFIG: &str = "output_config.";
+
+/// Refuses what would mean something else if it were left out, and notes what is.
+pub(super) fn check(request: &Request<'_>, encoded: &mut Encoded) -> Result<(), ApiError> {
+    let sampling = &request.sampling;
+    if sampling.choices.is_some_and(|choices| choices > 1) {
+        let message = "The model gives one answer to a request. Leave out `n`, or ask several times.";
+        return Err(ApiError::client(400, "unsupported_parameter", message).with_param("n"));
+    }
+    let is_some = |raw: &Option<Raw<'_>>| raw.as_ref().is_some_and(|raw| raw.as_number() != Some(0.0));
+    let is_text =
+        |kinds: &Raw<'_>| kinds.as_str().split_ascii_whitespace().collect::<String>() == "[\"text\"]";
+    for (name, is_lost) in [
+        ("frequency_penalty", is_some(&sampling.frequency_penalty)),
+        ("presence_penalty", is_some(&sampling.presence_penalty)),
+        ("seed", sampling.seed.is_some()),
+        ("logit_bias", sampling.logit_bias.is_some()),
+        ("logprobs", sampling.logprobs == Some(true)),
+        ("top_logprobs", is_some(&sampling.top_logprobs)),
+        ("metadata", request.metadata.is_some()),
+        ("verbosity", request.verbosity.is_some()),
+        ("modalities", request.modalities.as_ref().is_some_and(|kinds| !is_text(kinds))),
+        ("audio", request.audio.is_some()),
+        ("prediction", request.prediction.is_some()),
+        ("store", request.is_stored == Some(true)),
+        ("stop", request.stop.iter().any(|text| text.is_blank() && !text.is_empty())),
+    ] {
+        if is_lost {
+            encoded.drop_param(name);
+        }
+    }
+    Ok(())
+}
+
+/// Writes how tokens are chosen, as far as the model lets it be chosen; while it thinks it does not.
+pub(super) fn write_sampling(
+    request: &Request<'_>,
+    recipient: &Recipient<'_>,
+    thinks: bool,
+    encoded: &mut Encoded,
+    writer: &mut Writer<'_>,
+) {
+    let sampling = &request.sampling;
+    let profile = recipient.profile;
+    let is_free = profile.takes_sampling && !thinks;
+    match &sampling.temperature {
+        Some(value) if is_free => {
+            let is_beyond = value.as_number().is_some_and(|temperature| temperature > 1.0);
+            writer.member("temperature").json(if is_beyond { "1" } else { value.as_str() });
+        }
+        // It is what the model does anyway.
+        Some(value) if value.as_number() == Some(1.0) => {}
+        Some(_) => encoded.drop_param("temperature"),
+        None => {}
+    }
+    let is_one_too_many = sampling.temperature.is_some() && !profile.takes_both_samplings;
+    for (name, value, is_taken) in
+        [("top_p", &sampling.top_p, !is_one_too_many), ("top_k", &sampling.top_k, true)]
+    {
+        match value {
+            Some(value) if is_free && is_taken => writer.member(name).raw(value),
+            Some(_) => encoded.drop_param(name),
+            None => {}
+        }
+    }
+    // Claude refuses empty and blank ones.
+    let stop: Vec<_> = request.stop.iter().filter(|text| !text.is_blank()).collect();
+    if !stop.is_empty() {
+        writer.member("stop_sequences").array(|writer| stop.iter().for_each(|text| writer.text(text)));
+    }
+}
+
+/// Writes who asks, and how urgently.
+pub(super) fn write_caller(
+    request: &Request<'_>,
+    recipient: &Recipient<'_>,
+    encoded: &mut Encoded,
+    writer: &mut Writer<'_>,
+) {
+    match &request.user {
+        Some(user) if is_anonymous(user) => {
+            writer.member("metadata").object(|writer| writer.member("user_id").text(user));
+        }
+        Some(_) => encoded.drop_param("user"),
+        None => {}
+    }
+    let tier = request.service_tier.as_ref().map(|tier| match tier.as_escaped() {
+        _ if !recipient.quirks.takes_service_tier => None,
+        "auto" => Some("auto"),
+        "default" => Some("standard_only"),
+        _ => None,
+    });
+    match tier {
+        Some(Some(tier)) => writer.member("service_tier").string(tier),
+        Some(None) => encoded.drop_param("service_tier"),
+        None => {}
+    }
+}
+
+/// Claude refuses names that are somebody's address or telephone number.
+fn is_anonymous(user: &Text<'_>) -> bool {
+    let plain = user.to_plain();
+    let digits = plain.bytes().filter(u8::is_ascii_digit).count();
+    let is_number = plain.chars().all(|letter| letter.is_ascii_digit() || " +-.()/".contains(letter));
+    !plain.contains('@')
+        && !(is_number && digits >= PHONE_DIGITS_MIN)
+        && !user.is_blank()
+        && plain.len() <= USER_BYTES_MAX
+}
+
+/// Writes what only Claude's own clients say, and notes what nobody here understands.
+pub(super) fn write_own(
+    request: &Request<'_>,
+    recipient: &Recipient<'_>,
+    encoded: &mut Encoded,
+    writer: &mut Writer<'_>,
+) {
+    for (name, value) in &request.extra {
+        let is_beta = name == BETAS && recipient.quirks.version_in_body.is_some();
+        if is_beta || OWN.contains(&&**name) {
+            writer.member(name).raw(value);
+        } else if !name.starts_with(IN_OUTPUT_CONFIG) {
+            encoded.drop_extra(name);
+        }
+    }
+}
+
+/// What they say of the answer, by the names that it has in `output_config`.
+pub(super) fn in_output_config<'r, 'a>(
+    request: &'r Request<'a>,
+) -> impl Iterator<Item = (&'r str, &'r Raw<'a>)> {
+    request.extra.iter().filter_map(|(name, value)| Some((name.strip_prefix(IN_OUTPUT_CONFIG)?, value)))
+}
