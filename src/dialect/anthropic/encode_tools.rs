@@ -330,3 +330,129 @@ fn write_search(options: &Raw<'_>, writer: &mut Writer<'_>) {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::asked;
+    use crate::{dialect::Encoded, ir::Profile};
+
+    const F: &str = r#"{"type":"function","function":{"name":"f"}}"#;
+    const SCHEMA: &str = r#""response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object","properties":{"a":{"minimum":1}}}}}"#;
+
+    /// What is written of tools, without the messages before.
+    fn tools(members: &str, profile: &Profile) -> (String, Encoded) {
+        let messages = r#""messages":[{"role":"user","content":"q"}]"#;
+        let (asked, encoded) = asked(&format!("{messages},{members}"), profile).unwrap();
+        let told = r#""messages":[{"role":"user","content":[{"type":"text","text":"q"}]}]"#;
+        (asked.replace(told, "").trim_matches(',').to_owned(), encoded)
+    }
+
+    #[test]
+    fn whether_tools_must_be_called_is_said_in_claudes_words() {
+        let taken = |members: &str| {
+            let (asked, encoded) = tools(&format!(r#""tools":[{F}],{members}"#), &Profile::default());
+            assert!(encoded.dropped.is_empty());
+            let choice = asked.split_once(r#","tool_choice":"#);
+            choice.map_or_else(String::new, |(_, choice)| choice.to_owned())
+        };
+        for (members, expected) in [
+            (r#""tool_choice":"auto""#, r#"{"type":"auto"}"#),
+            (r#""tool_choice":"required""#, r#"{"type":"any"}"#),
+            (r#""tool_choice":"none","parallel_tool_calls":false"#, r#"{"type":"none"}"#),
+            (
+                r#""tool_choice":{"type":"function","function":{"name":"f"}},"parallel_tool_calls":false"#,
+                r#"{"type":"tool","name":"f","disable_parallel_tool_use":true}"#,
+            ),
+            (r#""parallel_tool_calls":true"#, ""),
+        ] {
+            assert_eq!(taken(members), expected, "{members}");
+        }
+        let allowed = r#""tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function","function":{"name":"f"}}]}}"#;
+        let (asked, _) =
+            tools(&format!(r#""tools":[{F},{}],{allowed}"#, F.replace('f', "g")), &Profile::default());
+        assert!(
+            asked.matches("input_schema").count() == 1 && asked.ends_with(r#"{"type":"any"}"#),
+            "{asked}"
+        );
+    }
+
+    #[test]
+    fn a_call_is_not_forced_where_the_model_takes_no_force() {
+        let unforced = Profile { takes_forced_tools: false, ..Profile::default() };
+        for (profile, reasoning) in [(&unforced, ""), (&Profile::default(), r#","reasoning_effort":"low""#)] {
+            let members = format!(r#""tools":[{F}],"tool_choice":"required"{reasoning}"#);
+            let (asked, encoded) = tools(&members, profile);
+            assert!(asked.contains(r#""tool_choice":{"type":"auto"}"#), "{asked}");
+            assert_eq!(encoded.dropped, ["tool_choice"]);
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_of_tools_where_there_are_none_but_what_history_needs() {
+        let (asked, _) =
+            tools(r#""tools":[],"tool_choice":"required","parallel_tool_calls":false"#, &Profile::default());
+        assert_eq!(asked, "");
+        let history = r#""messages":[{"role":"user","content":"q"},{"role":"assistant","tool_calls":[{"id":"a","function":{"name":"f"}}]}]"#;
+        let (asked, _) = super::super::tests::asked(history, &Profile::default()).unwrap();
+        assert!(
+            asked.contains(r#""tools":[{"name":"unavailable_tool","#)
+                && asked.ends_with(r#""tool_choice":{"type":"none"}"#)
+        );
+    }
+
+    #[test]
+    fn tools_that_claude_does_not_have_are_told_in_those_that_it_has() {
+        let members = r#""tools":[{"type":"custom","custom":{"name":"a b","description":"d","format":{"type":"text"}}},
+            {"type":"function","function":{"name":"s","strict":true,"parameters":{"type":"object","properties":{},"additionalProperties":false}}},
+            {"type":"function","function":{"name":"l","strict":true,"parameters":{"type":"object","properties":{}}}}],
+            "web_search_options":{"search_context_size":"low","user_location":{"type":"approximate","approximate":{"city":"B","x":1}}}"#;
+        let (asked, encoded) = tools(members, &Profile::default());
+        let name = &encoded.emulation.custom_tools[0];
+        let expected = format!(
+            concat!(
+                r#""tools":[{{"name":"{name}","description":"d\n\nFormat: {{\"type\":\"text\"}}","input_schema":{{"type":"object","properties":{{"input":{{"type":"string"}}}},"required":["input"]}}}},"#,
+                r#"{{"name":"s","input_schema":{{"type":"object","properties":{{}},"additionalProperties":false}},"strict":true}},"#,
+                r#"{{"name":"l","input_schema":{{"type":"object","properties":{{}}}}}},"#,
+                r#"{{"type":"web_search_20250305","name":"web_search","max_uses":1,"user_location":{{"type":"approximate","city":"B"}}}}]"#,
+            ),
+            name = name
+        );
+        assert_eq!(asked, expected);
+        assert!(name.starts_with("a_b_"));
+        assert_eq!(encoded.dropped, ["strict"]);
+        assert!(encoded.emulation.names.original(crate::ir::Text::plain(name.as_str())).is("a b"));
+    }
+
+    #[test]
+    fn the_shape_of_an_answer_is_bound_in_the_strictest_way_there_is() {
+        let (asked, encoded) = tools(SCHEMA, &Profile::default());
+        let schema = r#"{"type":"object","properties":{"a":{"description":"minimum: 1"}},"additionalProperties":false}"#;
+        assert_eq!(
+            asked,
+            format!(r#""output_config":{{"format":{{"type":"json_schema","schema":{schema}}}}}"#)
+        );
+        assert!(encoded.dropped.is_empty());
+
+        let old = Profile { takes_schema: false, ..Profile::default() };
+        let (asked, encoded) = tools(SCHEMA, &old);
+        assert!(
+            asked.contains(r#""input_schema":{"type":"object","properties":{"a":{"minimum":1}}}"#),
+            "{asked}"
+        );
+        assert!(asked.ends_with(
+            r#""tool_choice":{"type":"tool","name":"json_tool_call","disable_parallel_tool_use":true}"#
+        ));
+        assert_eq!(encoded.emulation.answer_tool.as_deref(), Some("json_tool_call"));
+        let (asked, _) = tools(&format!(r#""tools":[{F}],{SCHEMA}"#), &old);
+        assert!(asked.ends_with(r#""tool_choice":{"type":"any"}"#), "{asked}");
+
+        let (asked, encoded) = tools(SCHEMA, &Profile { takes_forced_tools: false, ..old });
+        assert!(
+            asked.starts_with(r#""system":[{"type":"text","text":"Answer with one JSON object"#),
+            "{asked}"
+        );
+        assert_eq!(encoded.dropped, ["response_format"]);
+        let (asked, encoded) = tools(r#""response_format":{"type":"json_object"}"#, &Profile::default());
+        assert!(asked.starts_with(r#""system":["#) && encoded.dropped.is_empty());
+    }
+}
