@@ -91,8 +91,8 @@ impl<'r, 'a> Conversation<'r, 'a> {
     }
 
     /// Writes the member `system`, with what the gateway adds to it.
-    pub(super) fn write_system(&self, instruction: Option<&Text<'_>>, writer: &mut Writer<'_>) {
-        if self.system.is_empty() && instruction.is_none() {
+    pub(super) fn write_system(&self, instructions: &[Text<'_>], writer: &mut Writer<'_>) {
+        if self.system.is_empty() && instructions.is_empty() {
             return;
         }
         let mut skipped = self.skipped[1];
@@ -103,9 +103,7 @@ impl<'r, 'a> Conversation<'r, 'a> {
                     write_text(text, cache, writer);
                 }
             }
-            if let Some(instruction) = instruction {
-                write_text(instruction, None, writer);
-            }
+            instructions.iter().for_each(|text| write_text(text, None, writer));
         });
     }
 
@@ -141,9 +139,6 @@ impl<'r, 'a> Conversation<'r, 'a> {
 /// Notes what no turn has a place for.
 fn note_lost(messages: &[Message<'_>], encoded: &mut Encoded) {
     for message in messages {
-        if message.name.is_some() {
-            encoded.drop_param("name");
-        }
         for part in &message.parts {
             match &part.content {
                 Content::Image { detail: Some(detail), .. } if !detail.is("auto") => {

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     dialect::{
-        Encoded, Recipient,
+        Encoded, Recipient, check_choices,
         claude::{Deliberation, Mode},
         json::Writer,
     },
@@ -25,7 +25,8 @@ pub(super) fn encode_request(
 ) -> Result<Encoded, ApiError> {
     let mut encoded = Encoded::default();
     let Recipient { profile, quirks, .. } = *recipient;
-    parameters::check(request, &mut encoded)?;
+    check_choices(request, "Claude")?;
+    parameters::note_lost(request, &mut encoded);
     let most = profile.output_tokens_max.unwrap_or(u64::MAX);
     let bound = request.max_tokens.or(profile.output_tokens_max).map(|tokens| tokens.clamp(1, most));
     let lacks_thoughts = lacks_thoughts(&request.messages);
@@ -52,7 +53,7 @@ pub(super) fn encode_request(
         if request.is_streamed {
             writer.member("stream").boolean(true);
         }
-        conversation.write_system(tools.instruction.as_ref(), writer);
+        conversation.write_system(&tools.instructions, writer);
         conversation.write_messages(&mut encoded, quirks, writer);
         tools.write(conversation.skipped[0], profile.takes_schema, &mut encoded, writer);
         thoughts.write(writer);

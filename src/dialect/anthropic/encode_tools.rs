@@ -5,20 +5,20 @@ use std::{borrow::Cow, collections::HashSet};
 
 use super::{
     encode_message::{has_calls, kept_mark, write_mark},
-    schema,
+    schema::binding,
 };
 use crate::{
     dialect::{
         Encoded, NameRule, Recipient, TEXT_PARAMETER,
+        emulation::answer_tool_name,
         json::{Kind, Reader, Writer},
+        schema,
     },
     ir::{Format, Raw, Request, Text, Tool, ToolChoice, ToolKind},
 };
 
 /// What Claude takes as the name of a tool.
 pub(super) const NAME_RULE: NameRule = NameRule::words(128);
-/// Name of the tool whose input is the answer.
-const ANSWER: &str = "json_tool_call";
 /// Claude refuses calls in a conversation where no tool is declared.
 const ABSENT: &str = "unavailable_tool";
 /// Searches of the web before an answer, by OpenAI's names of how much is to be found.
@@ -33,8 +33,8 @@ pub(super) struct Tools<'r, 'a> {
     is_single: bool,
     /// The schema that binds the answer.
     pub(super) bound: Option<Raw<'a>>,
-    /// What is said of the answer in words.
-    pub(super) instruction: Option<Text<'static>>,
+    /// What is told in words, since it cannot be told otherwise.
+    pub(super) instructions: Vec<Text<'static>>,
 }
 
 #[derive(Debug)]
@@ -54,6 +54,16 @@ enum Choice {
     Tool(String),
 }
 
+impl<'r, 'a> Given<'r, 'a> {
+    /// The client's, if it is one.
+    fn tool(&self) -> Option<&'r Tool<'a>> {
+        match self {
+            Self::Named { tool, .. } | Self::Native { tool, .. } => Some(tool),
+            Self::Search(_) | Self::Answer { .. } | Self::Absent => None,
+        }
+    }
+}
+
 impl<'r, 'a> Tools<'r, 'a> {
     /// What a request wants; `thinks` tells whether Claude is asked to think, when no call can be forced.
     pub(super) fn of(
@@ -63,7 +73,7 @@ impl<'r, 'a> Tools<'r, 'a> {
         encoded: &mut Encoded,
     ) -> Self {
         let given = given(request, encoded);
-        let mut tools = Self { given, choice: None, is_single: false, bound: None, instruction: None };
+        let mut tools = Self { given, choice: None, is_single: false, bound: None, instructions: Vec::new() };
         tools.is_single = request.parallel_tool_calls == Some(false) && !tools.given.is_empty();
         let can_force = !thinks && recipient.profile.takes_forced_tools;
         tools.choose(request.tool_choice.as_ref(), can_force, encoded);
@@ -91,6 +101,10 @@ impl<'r, 'a> Tools<'r, 'a> {
         self.choice = Some(match wanted {
             Choice::Any | Choice::Tool(_) if !can_force => {
                 encoded.drop_param("tool_choice");
+                self.instructions.push(match wanted {
+                    Choice::Tool(name) => Text::plain(format!("Call the tool `{name}`.")),
+                    _ => "Call at least one of the tools.".into(),
+                });
                 Choice::Auto
             }
             wanted => wanted,
@@ -107,14 +121,15 @@ impl<'r, 'a> Tools<'r, 'a> {
     ) {
         let schema = match format {
             Format::Unsaid | Format::Text => return,
-            Format::JsonObject => return self.instruction = Some(AS_JSON.into()),
+            Format::JsonObject => return self.instructions.push(AS_JSON.into()),
             Format::JsonSchema { schema, .. } => schema,
         };
         let profile = recipient.profile;
         if profile.takes_schema && (self.given.is_empty() || profile.takes_schema_with_tools) {
-            self.bound = Some(schema::binding(schema));
+            self.bound = Some(binding(schema));
         } else if can_force && is_of_object(schema) && !matches!(self.choice, Some(Choice::Tool(_))) {
-            let name = self.free_name();
+            let others: Vec<_> = self.given.iter().filter_map(Given::tool).collect();
+            let name = answer_tool_name(&others);
             let is_only = self.given.is_empty() || matches!(self.choice, Some(Choice::None));
             self.is_single |= is_only;
             self.choice = Some(if is_only { Choice::Tool(name.clone()) } else { Choice::Any });
@@ -124,21 +139,8 @@ impl<'r, 'a> Tools<'r, 'a> {
             encoded.drop_param("response_format");
             let schema = Text::plain(schema.as_str());
             let told = format!("{AS_JSON} It has to be valid by this JSON schema: {}", schema.as_escaped());
-            self.instruction = Some(Text::escaped(&told).into_owned());
+            self.instructions.push(Text::escaped(&told).into_owned());
         }
-    }
-
-    /// A name for the answer that no tool has.
-    fn free_name(&self) -> String {
-        let mut name = ANSWER.to_owned();
-        while self
-            .given
-            .iter()
-            .any(|given| matches!(given, Given::Named { name: taken, .. } if *taken == name))
-        {
-            name.push('_');
-        }
-        name
     }
 
     /// Writes the members `tools` and `tool_choice`; `skipped` of the marks are left out.
@@ -253,12 +255,12 @@ fn write_tool(
         Given::Answer { name, schema } => writer.object(|writer| {
             writer.member("name").string(name);
             writer.member("description").string("Gives the answer. Call it once, with the whole of it.");
-            writer.member("input_schema").raw(&schema::parameters(Some(schema)));
+            writer.member("input_schema").raw(&schema::object(Some(schema)));
         }),
         Given::Absent => writer.object(|writer| {
             writer.member("name").string(ABSENT);
             writer.member("description").string("Cannot be called any more.");
-            writer.member("input_schema").raw(&schema::parameters(None));
+            writer.member("input_schema").raw(&schema::object(None));
         }),
     }
 }
@@ -269,11 +271,11 @@ fn write_kind(kind: &ToolKind<'_>, takes_schema: bool, encoded: &mut Encoded, wr
             if let Some(description) = description {
                 writer.member("description").text(description);
             }
-            let parameters = schema::parameters(parameters.as_ref());
+            let parameters = schema::object(parameters.as_ref());
             writer.member("input_schema").raw(&parameters);
             if *is_strict == Some(true) {
                 // A schema that Claude cannot be bound by still tells it what is wanted.
-                if takes_schema && schema::binding(&parameters) == parameters {
+                if takes_schema && binding(&parameters) == parameters {
                     writer.member("strict").boolean(true);
                 } else {
                     encoded.drop_param("strict");
@@ -281,17 +283,10 @@ fn write_kind(kind: &ToolKind<'_>, takes_schema: bool, encoded: &mut Encoded, wr
             }
         }
         ToolKind::Custom { description, format, .. } => {
-            let told = description.as_ref().map(Text::as_escaped);
-            let format = format.as_ref().map(|format| Text::plain(format.as_str()));
-            let format = format.iter().flat_map(|format| ["\\n\\nFormat: ", format.as_escaped()]);
-            writer.member("description").joined(told.into_iter().chain(format));
-            writer.member("input_schema").object(|writer| {
-                writer.member("type").string("object");
-                writer.member("properties").object(|writer| {
-                    writer.member(TEXT_PARAMETER).object(|writer| writer.member("type").string("string"));
-                });
-                writer.member("required").array(|writer| writer.string(TEXT_PARAMETER));
-            });
+            if let Some(description) = schema::describe_text(description.as_ref(), format.as_ref()) {
+                writer.member("description").text(&description);
+            }
+            writer.member("input_schema").raw(&schema::of_text(TEXT_PARAMETER));
         }
         ToolKind::Native { .. } => {}
     }
@@ -410,7 +405,7 @@ mod tests {
         let name = &encoded.emulation.custom_tools[0];
         let expected = format!(
             concat!(
-                r#""tools":[{{"name":"{name}","description":"d\n\nFormat: {{\"type\":\"text\"}}","input_schema":{{"type":"object","properties":{{"input":{{"type":"string"}}}},"required":["input"]}}}},"#,
+                r#""tools":[{{"name":"{name}","description":"d\n\nFormat of the input: {{\"type\":\"text\"}}","input_schema":{{"type":"object","properties":{{"input":{{"type":"string"}}}},"required":["input"],"additionalProperties":false}}}},"#,
                 r#"{{"name":"s","input_schema":{{"type":"object","properties":{{}},"additionalProperties":false}},"strict":true}},"#,
                 r#"{{"name":"l","input_schema":{{"type":"object","properties":{{}}}}}},"#,
                 r#"{{"type":"web_search_20250305","name":"web_search","max_uses":1,"user_location":{{"type":"approximate","city":"B"}}}}]"#,
@@ -440,9 +435,9 @@ mod tests {
             "{asked}"
         );
         assert!(asked.ends_with(
-            r#""tool_choice":{"type":"tool","name":"json_tool_call","disable_parallel_tool_use":true}"#
+            r#""tool_choice":{"type":"tool","name":"json_answer","disable_parallel_tool_use":true}"#
         ));
-        assert_eq!(encoded.emulation.answer_tool.as_deref(), Some("json_tool_call"));
+        assert_eq!(encoded.emulation.answer_tool.as_deref(), Some("json_answer"));
         let (asked, _) = tools(&format!(r#""tools":[{F}],{SCHEMA}"#), &old);
         assert!(asked.ends_with(r#""tool_choice":{"type":"any"}"#), "{asked}");
 

@@ -2,7 +2,7 @@
 
 use crate::{
     dialect::{Encoded, Recipient, json::Writer},
-    ir::{ApiError, Raw, Request, Text},
+    ir::{Raw, Request, Text},
 };
 
 /// Digits of a number that may be somebody's telephone's.
@@ -25,36 +25,12 @@ const BETAS: &str = "anthropic_beta";
 /// What the name of a member begins with that stands in `output_config`.
 const IN_OUTPUT_CONFIG: &str = "output_config.";
 
-/// Refuses what would mean something else if it were left out, and notes what is.
-pub(super) fn check(request: &Request<'_>, encoded: &mut Encoded) -> Result<(), ApiError> {
-    let sampling = &request.sampling;
-    if sampling.choices.is_some_and(|choices| choices > 1) {
-        let message = "The model gives one answer to a request. Leave out `n`, or ask several times.";
-        return Err(ApiError::client(400, "unsupported_parameter", message).with_param("n"));
+/// Notes what there is no word for.
+pub(super) fn note_lost(request: &Request<'_>, encoded: &mut Encoded) {
+    encoded.drop_all_but(request, &["user", "service_tier", "web_search_options"]);
+    if request.stop.iter().any(|text| text.is_blank() && !text.is_empty()) {
+        encoded.drop_param("stop");
     }
-    let is_some = |raw: &Option<Raw<'_>>| raw.as_ref().is_some_and(|raw| raw.as_number() != Some(0.0));
-    let is_text =
-        |kinds: &Raw<'_>| kinds.as_str().split_ascii_whitespace().collect::<String>() == "[\"text\"]";
-    for (name, is_lost) in [
-        ("frequency_penalty", is_some(&sampling.frequency_penalty)),
-        ("presence_penalty", is_some(&sampling.presence_penalty)),
-        ("seed", sampling.seed.is_some()),
-        ("logit_bias", sampling.logit_bias.is_some()),
-        ("logprobs", sampling.logprobs == Some(true)),
-        ("top_logprobs", is_some(&sampling.top_logprobs)),
-        ("metadata", request.metadata.is_some()),
-        ("verbosity", request.verbosity.is_some()),
-        ("modalities", request.modalities.as_ref().is_some_and(|kinds| !is_text(kinds))),
-        ("audio", request.audio.is_some()),
-        ("prediction", request.prediction.is_some()),
-        ("store", request.is_stored == Some(true)),
-        ("stop", request.stop.iter().any(|text| text.is_blank() && !text.is_empty())),
-    ] {
-        if is_lost {
-            encoded.drop_param(name);
-        }
-    }
-    Ok(())
 }
 
 /// Writes how tokens are chosen, as far as the model lets it be chosen; while it thinks it does not.
