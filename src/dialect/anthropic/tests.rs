@@ -43,6 +43,9 @@ const STREAM: &str = concat!(
     "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
 );
 
+/// Bytes between two places where it is broken.
+const BROKEN_STEP: usize = 23;
+
 /// The same answer at once.
 const DOCUMENT: &str = concat!(
     "{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"claude-x\",\"content\":[",
@@ -182,6 +185,21 @@ fn a_stream_is_the_same_however_it_is_cut() {
     let whole = of_stream(&[STREAM.as_bytes()]);
     for size in 1..100 {
         assert_eq!(of_stream(&STREAM.as_bytes().chunks(size).collect::<Vec<_>>()), whole, "{size}");
+    }
+}
+
+#[test]
+fn an_answer_may_be_broken_anywhere() {
+    for at in (0..STREAM.len()).step_by(BROKEN_STEP) {
+        let stream: Vec<u8> = [&STREAM.as_bytes()[..at], &STREAM.as_bytes()[at + 1..]].concat();
+        let mut translator =
+            Translator::new(&Anthropic, true, &Anthropic, true, Encoded::default(), Wishes::default());
+        let mut out = Vec::new();
+        let told = translator.push(&stream, &mut out).and_then(|()| translator.finish(&mut out));
+        assert!(
+            told.is_err() || out.ends_with(b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"),
+            "{at}"
+        );
     }
 }
 
