@@ -64,6 +64,12 @@ pub(super) struct Rules<'f> {
     pub(super) takes_system: bool,
 }
 
+/// What systems say before all others, and the rest.
+pub(super) fn split_systems<'m, 'a>(messages: &'m [Message<'a>]) -> (&'m [Message<'a>], &'m [Message<'a>]) {
+    let is_system = |message: &&Message<'_>| matches!(message.role, Role::System | Role::Developer);
+    messages.split_at(messages.iter().take_while(is_system).count())
+}
+
 /// Puts a conversation into turns; two that follow each other have different roles.
 pub(super) fn turns<'r, 'a>(messages: &'r [Message<'a>], rules: &Rules<'_>) -> Vec<Turn<'r, 'a>> {
     let mut turns = Vec::new();

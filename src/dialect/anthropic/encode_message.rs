@@ -91,8 +91,8 @@ impl<'r, 'a> Conversation<'r, 'a> {
     }
 
     /// Writes the member `system`, with what the gateway adds to it.
-    pub(super) fn write_system(&self, instruction: Option<&Text<'_>>, writer: &mut Writer<'_>) {
-        if self.system.is_empty() && instruction.is_none() {
+    pub(super) fn write_system(&self, instructions: &[Text<'_>], writer: &mut Writer<'_>) {
+        if self.system.is_empty() && instructions.is_empty() {
             return;
         }
         let mut skipped = self.skipped[1];
@@ -103,9 +103,7 @@ impl<'r, 'a> Conversation<'r, 'a> {
                     write_text(text, cache, writer);
                 }
             }
-            if let Some(instruction) = instruction {
-                write_text(instruction, None, writer);
-            }
+            instructions.iter().for_each(|text| write_text(text, None, writer));
         });
     }
 
@@ -141,9 +139,6 @@ impl<'r, 'a> Conversation<'r, 'a> {
 /// Notes what no turn has a place for.
 fn note_lost(messages: &[Message<'_>], encoded: &mut Encoded) {
     for message in messages {
-        if message.name.is_some() {
-            encoded.drop_param("name");
-        }
         for part in &message.parts {
             match &part.content {
                 Content::Image { detail: Some(detail), .. } if !detail.is("auto") => {
@@ -343,5 +338,157 @@ fn write_part(part: &Part<'_>, cache: Option<&CacheMark<'_>>, quirks: &Quirks, w
                 });
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{asked, asked_messages};
+    use crate::ir::Profile;
+
+    const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ";
+    const USER: &str = r#"{"role":"user","content":"q"}"#;
+    const Q: &str = r#"{"role":"user","content":[{"type":"text","text":"q"}]}"#;
+
+    fn messages(messages: &[&str]) -> String {
+        let asked = asked_messages(&messages.join(","), &Profile::default());
+        let start = asked.find("\"messages\":").unwrap();
+        let end = asked.find(",\"tools\"").unwrap_or(asked.len());
+        asked[start + "\"messages\":[".len()..end - 1].to_owned()
+    }
+
+    #[test]
+    fn somebody_always_asks_something() {
+        let placeholder = r#"{"role":"user","content":[{"type":"text","text":"."}]}"#;
+        let system = r#"{"role":"system","content":"S"}"#;
+        assert_eq!(messages(&[system]), placeholder);
+        assert_eq!(messages(&[r#"{"role":"user","content":[{"type":"text","text":" \n"}]}"#]), placeholder);
+        let answer = r#"{"role":"assistant","content":"a"}"#;
+        let said = r#"{"role":"assistant","content":[{"type":"text","text":"a"}]}"#;
+        assert_eq!(messages(&[answer, USER]), format!("{placeholder},{said},{Q}"));
+        assert_eq!(messages(&[USER, r#"{"role":"assistant","content":""}"#]), Q);
+    }
+
+    #[test]
+    fn an_answer_that_is_begun_goes_on_where_the_model_takes_that() {
+        let begun = r#"{"role":"assistant","content":"{\"a\": \n"}"#;
+        let prefill =
+            format!(r#"{Q},{{"role":"assistant","content":[{{"type":"text","text":"{{\"a\":"}}]}}"#);
+        assert_eq!(messages(&[USER, begun]), prefill);
+        let profile = Profile { takes_prefill: false, ..Profile::default() };
+        let asked = asked_messages(&[USER, begun].join(","), &profile);
+        assert!(asked.ends_with(
+            r#""text":"{\"a\": \n"}]},{"role":"user","content":[{"type":"text","text":"Continue."}]}]"#
+        ));
+    }
+
+    #[test]
+    fn calls_and_results_have_names_that_claude_takes_and_every_call_a_result() {
+        let calls = r#"{"role":"assistant","content":"","tool_calls":[{"id":"a.1","function":{"name":"f.g","arguments":"[1]"}},{"id":"b","function":{"name":"f.g","arguments":"{"}}]}"#;
+        let told = messages(&[USER, calls, USER, r#"{"role":"tool","tool_call_id":"a.1","content":[]}"#]);
+        let id = told.split("\"id\":\"").nth(1).unwrap().split('"').next().unwrap();
+        let name = told.split("\"name\":\"").nth(1).unwrap().split('"').next().unwrap();
+        assert!(id.starts_with("a_1_") && name.starts_with("f_g_"), "{told}");
+        let expected = format!(
+            r#"{Q},{{"role":"assistant","content":[{{"type":"tool_use","id":"{id}","name":"{name}","input":{{"input":[1]}}}},{{"type":"tool_use","id":"b","name":"{name}","input":{{"_raw":"{{"}}}}]}},{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"{id}"}},{{"type":"tool_result","tool_use_id":"b","content":"No result was given.","is_error":true}},{{"type":"text","text":"q"}}]}}"#
+        );
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn only_what_claude_has_signed_is_thought_again() {
+        let detail = |format: &str| {
+            format!(r#"{{"type":"reasoning.text","text":" h\n","signature":"s==","format":"{format}"}}"#)
+        };
+        let answer = |details: &str| {
+            format!(
+                r#"{{"role":"assistant","content":"a","reasoning_content":"h","reasoning_details":[{details}]}}"#
+            )
+        };
+        let said = r#"{"type":"text","text":"a"}"#;
+        let told = messages(&[USER, &answer(&detail("anthropic-claude-v1")), USER]);
+        assert!(
+            told.contains(&format!(r#"[{{"type":"thinking","thinking":" h\n","signature":"s=="}},{said}]"#)),
+            "{told}"
+        );
+        for foreign in [detail("google-gemini-v1"), String::new()] {
+            assert!(messages(&[USER, &answer(&foreign), USER]).contains(&format!(r#""content":[{said}]"#)));
+        }
+        let silent = answer(&detail("anthropic-claude-v1")).replace(r#""content":"a""#, r#""content":"""#);
+        let twice = Q.replace("}]", "},{\"type\":\"text\",\"text\":\"q\"}]");
+        assert_eq!(messages(&[USER, &silent, USER]), twice);
+    }
+
+    #[test]
+    fn images_and_documents_are_said_in_the_blocks_that_claude_has() {
+        let part = |part: String| messages(&[&format!(r#"{{"role":"user","content":[{part}]}}"#)]);
+        for (given, expected) in [
+            (
+                format!(r#"{{"type":"image_url","image_url":{{"url":"data:image/jpeg;base64,{PNG}"}}}}"#),
+                format!(r#"{{"type":"image","source":{{"type":"base64","media_type":"image/png","data":"{PNG}"}}}}"#),
+            ),
+            (
+                r#"{"type":"image_url","image_url":"https://h/a"}"#.to_owned(),
+                r#"{"type":"image","source":{"type":"url","url":"https://h/a"}}"#.to_owned(),
+            ),
+            (
+                r#"{"type":"image_url","image_url":"data:application/pdf;base64,JVBERi0xLjcKJeLjz9MK"}"#.to_owned(),
+                r#"{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"JVBERi0xLjcKJeLjz9MK"}}"#.to_owned(),
+            ),
+            (
+                r#"{"type":"file","file":{"filename":"a.txt","file_data":"YQo="}}"#.to_owned(),
+                r#"{"type":"document","source":{"type":"text","media_type":"text/plain","data":"a\n"},"title":"a.txt"}"#.to_owned(),
+            ),
+            (
+                r#"{"type":"file","file":{"file_id":"file_011"}}"#.to_owned(),
+                r#"{"type":"document","source":{"type":"file","file_id":"file_011"}}"#.to_owned(),
+            ),
+        ] {
+            assert_eq!(part(given), format!(r#"{{"role":"user","content":[{expected}]}}"#));
+        }
+        for (given, code) in [
+            (r#"{"type":"input_audio","input_audio":{"data":"YQo=","format":"wav"}}"#, "unsupported_audio"),
+            (r#"{"type":"video_url","video_url":{"url":"https://h/v.mp4"}}"#, "unsupported_video"),
+            (r#"{"type":"file","file":{"file_id":"file-abc"}}"#, "unsupported_file_id"),
+            (r#"{"type":"file","file":{"filename":"a.docx","file_data":"YQo="}}"#, "unsupported_file"),
+        ] {
+            let members = format!(r#""messages":[{{"role":"user","content":[{given}]}}]"#);
+            let error = asked(&members, &Profile::default()).unwrap_err();
+            assert_eq!(
+                (error.status, error.code, error.param.as_deref()),
+                (400, Some(code), Some("messages"))
+            );
+        }
+    }
+
+    #[test]
+    fn of_too_many_marks_the_first_ones_of_messages_go() {
+        let mark = r#""cache_control":{"type":"ephemeral","ttl":"30m"}"#;
+        let said = |role: &str, text: &str| {
+            format!(r#"{{"role":"{role}","content":[{{"type":"text","text":"{text}",{mark}}}]}}"#)
+        };
+        let all: Vec<_> = [said("system", "S")]
+            .into_iter()
+            .chain("abcde".chars().map(|text| said("user", &text.to_string())))
+            .collect();
+        let tool = format!(r#""tools":[{{"type":"function","function":{{"name":"f"}},{mark}}}]"#);
+        let (asked, _) =
+            asked(&format!(r#""messages":[{}],{tool}"#, all.join(",")), &Profile::default()).unwrap();
+        let kept = r#","cache_control":{"type":"ephemeral","ttl":"1h"}"#;
+        assert_eq!(asked.matches(kept).count(), 4);
+        for text in ["S", "d", "e"] {
+            assert!(asked.contains(&format!(r#""text":"{text}"{kept}"#)), "{asked}");
+        }
+        assert!(asked.contains(&format!(r#""properties":{{}}}}{kept}"#)), "{asked}");
+    }
+
+    #[test]
+    fn a_system_message_between_others_stays_where_it_is() {
+        let system = r#"{"role":"developer","content":"S"}"#;
+        let told = messages(&[USER, system]);
+        assert_eq!(told, format!(r#"{Q},{{"role":"system","content":[{{"type":"text","text":"S"}}]}}"#));
+        let profile = Profile { takes_system_between: false, ..Profile::default() };
+        let asked = asked_messages(&[USER, system].join(","), &profile);
+        assert!(asked.ends_with(r#"{"type":"text","text":"q"},{"type":"text","text":"<system-reminder>\nS\n</system-reminder>"}]}]"#));
     }
 }

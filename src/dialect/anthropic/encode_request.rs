@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     dialect::{
-        Encoded, Recipient,
+        Encoded, Recipient, check_choices,
         claude::{Deliberation, Mode},
         json::Writer,
     },
@@ -25,7 +25,8 @@ pub(super) fn encode_request(
 ) -> Result<Encoded, ApiError> {
     let mut encoded = Encoded::default();
     let Recipient { profile, quirks, .. } = *recipient;
-    parameters::check(request, &mut encoded)?;
+    check_choices(request, "Claude")?;
+    parameters::note_lost(request, &mut encoded);
     let most = profile.output_tokens_max.unwrap_or(u64::MAX);
     let bound = request.max_tokens.or(profile.output_tokens_max).map(|tokens| tokens.clamp(1, most));
     let lacks_thoughts = lacks_thoughts(&request.messages);
@@ -34,10 +35,11 @@ pub(super) fn encode_request(
         encoded.drop_param("reasoning_effort");
     }
     let thinks = thoughts.is_on();
-    let max_tokens = bound.unwrap_or_else(|| match thoughts.mode {
-        Mode::Budget(tokens) => tokens.saturating_add(OUTPUT_TOKENS),
-        _ => OUTPUT_TOKENS,
-    });
+    let max_tokens = match (bound, thoughts.mode) {
+        (Some(bound), _) => bound,
+        (None, Mode::Budget(tokens)) => tokens.saturating_add(OUTPUT_TOKENS),
+        (None, _) => OUTPUT_TOKENS,
+    };
     let conversation = Conversation::of(request, recipient, thinks, &mut encoded)?;
     let tools = Tools::of(request, recipient, thinks, &mut encoded);
     Writer::new(out).object(|writer| {
@@ -51,7 +53,7 @@ pub(super) fn encode_request(
         if request.is_streamed {
             writer.member("stream").boolean(true);
         }
-        conversation.write_system(tools.instruction.as_ref(), writer);
+        conversation.write_system(&tools.instructions, writer);
         conversation.write_messages(&mut encoded, quirks, writer);
         tools.write(conversation.skipped[0], profile.takes_schema, &mut encoded, writer);
         thoughts.write(writer);
@@ -86,4 +88,77 @@ fn write_output_config(
         }
         own().for_each(|(name, value)| writer.member_named(&Text::plain(name)).raw(value));
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Anthropic, tests::asked};
+    use super::*;
+    use crate::{
+        dialect::{ClientDialect, Quirks},
+        ir::{Profile, Thinking},
+    };
+
+    fn bound(members: &str, profile: &Profile) -> String {
+        let body = format!(r#"{{"messages":[{{"role":"user","content":"q"}}]{members}}}"#);
+        let request = Anthropic.decode_request(&body).unwrap();
+        let recipient = Recipient { model: "m", profile, quirks: &Quirks::OWNER, is_strict: false };
+        let mut out = Vec::new();
+        encode_request(&request, &recipient, &mut out).unwrap();
+        let told = String::from_utf8(out).unwrap();
+        told.split("\"max_tokens\":").nth(1).unwrap().split(',').next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn an_answer_is_always_bound_and_never_beyond_the_model() {
+        let known = Profile { output_tokens_max: Some(64_000), ..Profile::default() };
+        assert_eq!(bound("", &known), "64000");
+        assert_eq!(bound(r#","max_tokens":99999999"#, &known), "64000");
+        assert_eq!(bound(r#","max_tokens":0"#, &known), "1");
+        assert_eq!(bound("", &Profile::default()), "4096");
+        let budget = Profile { thinking: Thinking::Budget, ..Profile::default() };
+        assert_eq!(bound(r#","thinking":{"type":"enabled","budget_tokens":8000}"#, &budget), "12096");
+    }
+
+    #[test]
+    fn a_host_of_claude_is_asked_in_its_own_way() {
+        let quirks =
+            Quirks { names_model: false, version_in_body: Some("v-1"), fetches_urls: false, ..Quirks::OWNER };
+        let profile = Profile::default();
+        let recipient = Recipient { model: "m", profile: &profile, quirks: &quirks, is_strict: false };
+        let request = |content: &str| {
+            format!(
+                r#"{{"max_tokens":1,"anthropic_beta":["b"],"messages":[{{"role":"user","content":[{content}]}}]}}"#
+            )
+        };
+        let body = request(r#"{"type":"text","text":"q"}"#);
+        let mut out = Vec::new();
+        encode_request(&Anthropic.decode_request(&body).unwrap(), &recipient, &mut out).unwrap();
+        let told = String::from_utf8(out).unwrap();
+        assert!(told.starts_with(r#"{"anthropic_version":"v-1","max_tokens":1,"#), "{told}");
+        assert!(told.ends_with(r#","anthropic_beta":["b"]}"#) && !told.contains("\"model\""), "{told}");
+        let body = request(r#"{"type":"image","source":{"type":"url","url":"https://h/i.png"}}"#);
+        let request = Anthropic.decode_request(&body).unwrap();
+        let error = encode_request(&request, &recipient, &mut Vec::new()).unwrap_err();
+        assert_eq!((error.status, error.code), (400, Some("unsupported_image_url")));
+    }
+
+    #[test]
+    fn calls_without_thoughts_are_followed_by_none() {
+        let history = |details: &str| {
+            format!(
+                r#""reasoning_effort":"high","messages":[{{"role":"user","content":"q"}},
+                {{"role":"assistant","tool_calls":[{{"id":"a","function":{{"name":"f"}}}}]{details}}},
+                {{"role":"tool","tool_call_id":"a","content":"1"}}],"tools":[{{"type":"function","function":{{"name":"f"}}}}]"#
+            )
+        };
+        let profile = Profile { thinking: Thinking::Adaptive, ..Profile::default() };
+        let (told, encoded) = asked(&history(""), &profile).unwrap();
+        assert!(
+            told.contains(r#""thinking":{"type":"disabled"}"#) && encoded.dropped == ["reasoning_effort"]
+        );
+        let details = r#","reasoning_details":[{"type":"reasoning.encrypted","data":"r","format":"anthropic-claude-v1"}]"#;
+        let (told, encoded) = asked(&history(details), &profile).unwrap();
+        assert!(told.contains(r#""thinking":{"type":"adaptive""#) && encoded.dropped.is_empty(), "{told}");
+    }
 }

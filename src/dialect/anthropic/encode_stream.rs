@@ -432,3 +432,146 @@ pub(super) fn write_citation(citation: &Citation<'_>, writer: &mut Writer<'_>) {
     writer.member("cited_text").text(citation.quote.as_ref().unwrap_or(&Text::escaped("")));
     writer.member("encrypted_index").string("");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(events: &[Event<'_>]) -> String {
+        let wishes = Wishes { model: "m".to_owned(), id: "i".to_owned(), ..Wishes::default() };
+        let mut encoder = Encoder::new(wishes);
+        let mut out = Vec::new();
+        events.iter().for_each(|event| encoder.push(event, &mut out));
+        encoder.finish(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn text(text: &'static str) -> Event<'static> {
+        Event::Text { choice: 0, text: text.into() }
+    }
+
+    fn begin(tool: usize) -> Event<'static> {
+        Event::ToolBegin { choice: 0, tool, id: "t".into(), name: "f".into(), is_custom: false }
+    }
+
+    fn input(tool: usize, text: &'static str) -> Event<'static> {
+        Event::ToolInput { choice: 0, tool, text: text.into() }
+    }
+
+    fn end(reason: Finish, native: &'static str, stop_sequence: Option<&'static str>) -> Event<'static> {
+        let stop_sequence = stop_sequence.map(Text::from);
+        Event::Finish { choice: 0, reason, native: Some(native.into()), stop_sequence }
+    }
+
+    /// The blocks of a stream, each with its deltas.
+    fn blocks(events: &[Event<'_>]) -> Vec<String> {
+        let told = told(events);
+        let mut blocks = Vec::new();
+        let mut is_open = false;
+        for event in told.split("\n\n") {
+            if event.starts_with("event: content_block_start") {
+                assert!(!std::mem::replace(&mut is_open, true));
+                blocks.push(String::new());
+            } else if event.starts_with("event: content_block_delta") {
+                let delta = event.rsplit_once("\":\"").unwrap().1;
+                blocks.last_mut().unwrap().push_str(delta.strip_suffix("\"}}").unwrap());
+            } else if event.starts_with("event: content_block_stop") {
+                assert!(std::mem::replace(&mut is_open, false));
+                assert!(event.contains(&format!("\"index\":{}}}", blocks.len() - 1)));
+            }
+        }
+        assert!(!is_open);
+        blocks
+    }
+
+    #[test]
+    fn an_answer_without_a_word_is_whole() {
+        let told = told(&[]);
+        let kinds: Vec<_> =
+            told.split("\n\n").filter_map(|event| event.split_once('\n')).map(|(kind, _)| kind).collect();
+        assert_eq!(kinds, ["event: message_start", "event: message_delta", "event: message_stop"]);
+        assert!(told.contains(r#""stop_reason":"end_turn","stop_sequence":null"#));
+    }
+
+    #[test]
+    fn the_end_is_told_by_what_was_said() {
+        for (events, expected) in [
+            (vec![text("a"), end(Finish::Stop, "stop", None)], r#""end_turn","stop_sequence":null"#),
+            (
+                vec![text("a"), begin(0), end(Finish::Stop, "stop", None)],
+                r#""tool_use","stop_sequence":null"#,
+            ),
+            (
+                vec![text("a"), end(Finish::ToolCalls, "tool_calls", None)],
+                r#""end_turn","stop_sequence":null"#,
+            ),
+            (
+                vec![begin(0), input(0, "{"), end(Finish::Length, "length", None)],
+                r#""max_tokens","stop_sequence":null"#,
+            ),
+            (vec![end(Finish::Stop, "stop_sequence", Some("x"))], r#""stop_sequence","stop_sequence":"x""#),
+            (vec![end(Finish::Other, "pause_turn", None)], r#""pause_turn","stop_sequence":null"#),
+            (vec![end(Finish::ContentFilter, "content_filter", None)], r#""refusal","stop_sequence":null"#),
+        ] {
+            assert!(told(&events).contains(&format!("\"stop_reason\":{expected}")), "{events:?}");
+        }
+    }
+
+    #[test]
+    fn one_block_is_open_at_a_time_however_calls_come() {
+        let events = [
+            begin(0),
+            begin(1),
+            begin(2),
+            input(2, "{2"),
+            input(1, "{1"),
+            input(0, "{}"),
+            input(1, "}"),
+            text("a"),
+            input(2, "}"),
+        ];
+        assert_eq!(blocks(&events), ["", "{1}", "{2}", "a"]);
+        let events = [
+            begin(0),
+            input(0, "{\"a\":\"}"),
+            begin(1),
+            input(0, "\"}"),
+            text("a"),
+            input(1, "{}"),
+            text("b"),
+        ];
+        assert_eq!(blocks(&events), [r#"{\"a\":\"}\"}"#, "", "ab"]);
+        assert_eq!(blocks(&[begin(0), begin(1), text("a")]), ["", "", "a"]);
+    }
+
+    #[test]
+    fn what_waits_is_bounded() {
+        let mut encoder = Encoder::new(Wishes::default());
+        let mut out = Vec::new();
+        encoder.push(&begin(0), &mut out);
+        let long = "x".repeat(WAITING_BYTES_MAX / 8);
+        for number in 0..100 {
+            encoder.push(&begin(1 + number), &mut out);
+            encoder.push(&Event::Text { choice: 0, text: Text::escaped(&long) }, &mut out);
+            assert!(
+                encoder.waiting.len() <= WAITING_EVENTS_MAX
+                    && encoder.waiting_bytes <= WAITING_BYTES_MAX + long.len()
+            );
+        }
+    }
+
+    #[test]
+    fn each_seal_ends_its_thought() {
+        let thought = |said: &'static str| Event::Reasoning { choice: 0, text: said.into() };
+        let seal = |data: &'static str| Event::Signature {
+            choice: 0,
+            on: Signed::Reasoning,
+            origin: Origin::Anthropic,
+            data: data.into(),
+        };
+        assert_eq!(
+            blocks(&[thought("a"), seal("=1"), thought("b"), seal("=2"), seal("=3"), text("t")]),
+            ["a=1", "b=2", "=3", "t"]
+        );
+    }
+}

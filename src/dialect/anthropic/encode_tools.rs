@@ -5,20 +5,20 @@ use std::{borrow::Cow, collections::HashSet};
 
 use super::{
     encode_message::{has_calls, kept_mark, write_mark},
-    schema,
+    schema::binding,
 };
 use crate::{
     dialect::{
         Encoded, NameRule, Recipient, TEXT_PARAMETER,
+        emulation::answer_tool_name,
         json::{Kind, Reader, Writer},
+        schema,
     },
     ir::{Format, Raw, Request, Text, Tool, ToolChoice, ToolKind},
 };
 
 /// What Claude takes as the name of a tool.
 pub(super) const NAME_RULE: NameRule = NameRule::words(128);
-/// Name of the tool whose input is the answer.
-const ANSWER: &str = "json_tool_call";
 /// Claude refuses calls in a conversation where no tool is declared.
 const ABSENT: &str = "unavailable_tool";
 /// Searches of the web before an answer, by OpenAI's names of how much is to be found.
@@ -33,8 +33,8 @@ pub(super) struct Tools<'r, 'a> {
     is_single: bool,
     /// The schema that binds the answer.
     pub(super) bound: Option<Raw<'a>>,
-    /// What is said of the answer in words.
-    pub(super) instruction: Option<Text<'static>>,
+    /// What is told in words, since it cannot be told otherwise.
+    pub(super) instructions: Vec<Text<'static>>,
 }
 
 #[derive(Debug)]
@@ -54,6 +54,16 @@ enum Choice {
     Tool(String),
 }
 
+impl<'r, 'a> Given<'r, 'a> {
+    /// The client's, if it is one.
+    fn tool(&self) -> Option<&'r Tool<'a>> {
+        match self {
+            Self::Named { tool, .. } | Self::Native { tool, .. } => Some(tool),
+            Self::Search(_) | Self::Answer { .. } | Self::Absent => None,
+        }
+    }
+}
+
 impl<'r, 'a> Tools<'r, 'a> {
     /// What a request wants; `thinks` tells whether Claude is asked to think, when no call can be forced.
     pub(super) fn of(
@@ -63,7 +73,7 @@ impl<'r, 'a> Tools<'r, 'a> {
         encoded: &mut Encoded,
     ) -> Self {
         let given = given(request, encoded);
-        let mut tools = Self { given, choice: None, is_single: false, bound: None, instruction: None };
+        let mut tools = Self { given, choice: None, is_single: false, bound: None, instructions: Vec::new() };
         tools.is_single = request.parallel_tool_calls == Some(false) && !tools.given.is_empty();
         let can_force = !thinks && recipient.profile.takes_forced_tools;
         tools.choose(request.tool_choice.as_ref(), can_force, encoded);
@@ -91,6 +101,10 @@ impl<'r, 'a> Tools<'r, 'a> {
         self.choice = Some(match wanted {
             Choice::Any | Choice::Tool(_) if !can_force => {
                 encoded.drop_param("tool_choice");
+                self.instructions.push(match wanted {
+                    Choice::Tool(name) => Text::plain(format!("Call the tool `{name}`.")),
+                    _ => "Call at least one of the tools.".into(),
+                });
                 Choice::Auto
             }
             wanted => wanted,
@@ -107,14 +121,15 @@ impl<'r, 'a> Tools<'r, 'a> {
     ) {
         let schema = match format {
             Format::Unsaid | Format::Text => return,
-            Format::JsonObject => return self.instruction = Some(AS_JSON.into()),
+            Format::JsonObject => return self.instructions.push(AS_JSON.into()),
             Format::JsonSchema { schema, .. } => schema,
         };
         let profile = recipient.profile;
         if profile.takes_schema && (self.given.is_empty() || profile.takes_schema_with_tools) {
-            self.bound = Some(schema::binding(schema));
+            self.bound = Some(binding(schema));
         } else if can_force && is_of_object(schema) && !matches!(self.choice, Some(Choice::Tool(_))) {
-            let name = self.free_name();
+            let others: Vec<_> = self.given.iter().filter_map(Given::tool).collect();
+            let name = answer_tool_name(&others);
             let is_only = self.given.is_empty() || matches!(self.choice, Some(Choice::None));
             self.is_single |= is_only;
             self.choice = Some(if is_only { Choice::Tool(name.clone()) } else { Choice::Any });
@@ -124,21 +139,8 @@ impl<'r, 'a> Tools<'r, 'a> {
             encoded.drop_param("response_format");
             let schema = Text::plain(schema.as_str());
             let told = format!("{AS_JSON} It has to be valid by this JSON schema: {}", schema.as_escaped());
-            self.instruction = Some(Text::escaped(&told).into_owned());
+            self.instructions.push(Text::escaped(&told).into_owned());
         }
-    }
-
-    /// A name for the answer that no tool has.
-    fn free_name(&self) -> String {
-        let mut name = ANSWER.to_owned();
-        while self
-            .given
-            .iter()
-            .any(|given| matches!(given, Given::Named { name: taken, .. } if *taken == name))
-        {
-            name.push('_');
-        }
-        name
     }
 
     /// Writes the members `tools` and `tool_choice`; `skipped` of the marks are left out.
@@ -253,12 +255,12 @@ fn write_tool(
         Given::Answer { name, schema } => writer.object(|writer| {
             writer.member("name").string(name);
             writer.member("description").string("Gives the answer. Call it once, with the whole of it.");
-            writer.member("input_schema").raw(&schema::parameters(Some(schema)));
+            writer.member("input_schema").raw(&schema::object(Some(schema)));
         }),
         Given::Absent => writer.object(|writer| {
             writer.member("name").string(ABSENT);
             writer.member("description").string("Cannot be called any more.");
-            writer.member("input_schema").raw(&schema::parameters(None));
+            writer.member("input_schema").raw(&schema::object(None));
         }),
     }
 }
@@ -269,11 +271,11 @@ fn write_kind(kind: &ToolKind<'_>, takes_schema: bool, encoded: &mut Encoded, wr
             if let Some(description) = description {
                 writer.member("description").text(description);
             }
-            let parameters = schema::parameters(parameters.as_ref());
+            let parameters = schema::object(parameters.as_ref());
             writer.member("input_schema").raw(&parameters);
             if *is_strict == Some(true) {
                 // A schema that Claude cannot be bound by still tells it what is wanted.
-                if takes_schema && schema::binding(&parameters) == parameters {
+                if takes_schema && binding(&parameters) == parameters {
                     writer.member("strict").boolean(true);
                 } else {
                     encoded.drop_param("strict");
@@ -281,17 +283,10 @@ fn write_kind(kind: &ToolKind<'_>, takes_schema: bool, encoded: &mut Encoded, wr
             }
         }
         ToolKind::Custom { description, format, .. } => {
-            let told = description.as_ref().map(Text::as_escaped);
-            let format = format.as_ref().map(|format| Text::plain(format.as_str()));
-            let format = format.iter().flat_map(|format| ["\\n\\nFormat: ", format.as_escaped()]);
-            writer.member("description").joined(told.into_iter().chain(format));
-            writer.member("input_schema").object(|writer| {
-                writer.member("type").string("object");
-                writer.member("properties").object(|writer| {
-                    writer.member(TEXT_PARAMETER).object(|writer| writer.member("type").string("string"));
-                });
-                writer.member("required").array(|writer| writer.string(TEXT_PARAMETER));
-            });
+            if let Some(description) = schema::describe_text(description.as_ref(), format.as_ref()) {
+                writer.member("description").text(&description);
+            }
+            writer.member("input_schema").raw(&schema::of_text(TEXT_PARAMETER));
         }
         ToolKind::Native { .. } => {}
     }
@@ -328,5 +323,131 @@ fn write_search(options: &Raw<'_>, writer: &mut Writer<'_>) {
             writer.member("type").string("approximate");
             place.iter().for_each(|(name, value)| writer.member(name).raw(value));
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::asked;
+    use crate::{dialect::Encoded, ir::Profile};
+
+    const F: &str = r#"{"type":"function","function":{"name":"f"}}"#;
+    const SCHEMA: &str = r#""response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object","properties":{"a":{"minimum":1}}}}}"#;
+
+    /// What is written of tools, without the messages before.
+    fn tools(members: &str, profile: &Profile) -> (String, Encoded) {
+        let messages = r#""messages":[{"role":"user","content":"q"}]"#;
+        let (asked, encoded) = asked(&format!("{messages},{members}"), profile).unwrap();
+        let told = r#""messages":[{"role":"user","content":[{"type":"text","text":"q"}]}]"#;
+        (asked.replace(told, "").trim_matches(',').to_owned(), encoded)
+    }
+
+    #[test]
+    fn whether_tools_must_be_called_is_said_in_claudes_words() {
+        let taken = |members: &str| {
+            let (asked, encoded) = tools(&format!(r#""tools":[{F}],{members}"#), &Profile::default());
+            assert!(encoded.dropped.is_empty());
+            let choice = asked.split_once(r#","tool_choice":"#);
+            choice.map_or_else(String::new, |(_, choice)| choice.to_owned())
+        };
+        for (members, expected) in [
+            (r#""tool_choice":"auto""#, r#"{"type":"auto"}"#),
+            (r#""tool_choice":"required""#, r#"{"type":"any"}"#),
+            (r#""tool_choice":"none","parallel_tool_calls":false"#, r#"{"type":"none"}"#),
+            (
+                r#""tool_choice":{"type":"function","function":{"name":"f"}},"parallel_tool_calls":false"#,
+                r#"{"type":"tool","name":"f","disable_parallel_tool_use":true}"#,
+            ),
+            (r#""parallel_tool_calls":true"#, ""),
+        ] {
+            assert_eq!(taken(members), expected, "{members}");
+        }
+        let allowed = r#""tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function","function":{"name":"f"}}]}}"#;
+        let (asked, _) =
+            tools(&format!(r#""tools":[{F},{}],{allowed}"#, F.replace('f', "g")), &Profile::default());
+        assert!(
+            asked.matches("input_schema").count() == 1 && asked.ends_with(r#"{"type":"any"}"#),
+            "{asked}"
+        );
+    }
+
+    #[test]
+    fn a_call_is_not_forced_where_the_model_takes_no_force() {
+        let unforced = Profile { takes_forced_tools: false, ..Profile::default() };
+        for (profile, reasoning) in [(&unforced, ""), (&Profile::default(), r#","reasoning_effort":"low""#)] {
+            let members = format!(r#""tools":[{F}],"tool_choice":"required"{reasoning}"#);
+            let (asked, encoded) = tools(&members, profile);
+            assert!(asked.contains(r#""tool_choice":{"type":"auto"}"#), "{asked}");
+            assert_eq!(encoded.dropped, ["tool_choice"]);
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_of_tools_where_there_are_none_but_what_history_needs() {
+        let (asked, _) =
+            tools(r#""tools":[],"tool_choice":"required","parallel_tool_calls":false"#, &Profile::default());
+        assert_eq!(asked, "");
+        let history = r#""messages":[{"role":"user","content":"q"},{"role":"assistant","tool_calls":[{"id":"a","function":{"name":"f"}}]}]"#;
+        let (asked, _) = super::super::tests::asked(history, &Profile::default()).unwrap();
+        assert!(
+            asked.contains(r#""tools":[{"name":"unavailable_tool","#)
+                && asked.ends_with(r#""tool_choice":{"type":"none"}"#)
+        );
+    }
+
+    #[test]
+    fn tools_that_claude_does_not_have_are_told_in_those_that_it_has() {
+        let members = r#""tools":[{"type":"custom","custom":{"name":"a b","description":"d","format":{"type":"text"}}},
+            {"type":"function","function":{"name":"s","strict":true,"parameters":{"type":"object","properties":{},"additionalProperties":false}}},
+            {"type":"function","function":{"name":"l","strict":true,"parameters":{"type":"object","properties":{}}}}],
+            "web_search_options":{"search_context_size":"low","user_location":{"type":"approximate","approximate":{"city":"B","x":1}}}"#;
+        let (asked, encoded) = tools(members, &Profile::default());
+        let name = &encoded.emulation.custom_tools[0];
+        let expected = format!(
+            concat!(
+                r#""tools":[{{"name":"{name}","description":"d\n\nFormat of the input: {{\"type\":\"text\"}}","input_schema":{{"type":"object","properties":{{"input":{{"type":"string"}}}},"required":["input"],"additionalProperties":false}}}},"#,
+                r#"{{"name":"s","input_schema":{{"type":"object","properties":{{}},"additionalProperties":false}},"strict":true}},"#,
+                r#"{{"name":"l","input_schema":{{"type":"object","properties":{{}}}}}},"#,
+                r#"{{"type":"web_search_20250305","name":"web_search","max_uses":1,"user_location":{{"type":"approximate","city":"B"}}}}]"#,
+            ),
+            name = name
+        );
+        assert_eq!(asked, expected);
+        assert!(name.starts_with("a_b_"));
+        assert_eq!(encoded.dropped, ["strict"]);
+        assert!(encoded.emulation.names.original(crate::ir::Text::plain(name.as_str())).is("a b"));
+    }
+
+    #[test]
+    fn the_shape_of_an_answer_is_bound_in_the_strictest_way_there_is() {
+        let (asked, encoded) = tools(SCHEMA, &Profile::default());
+        let schema = r#"{"type":"object","properties":{"a":{"description":"minimum: 1"}},"additionalProperties":false}"#;
+        assert_eq!(
+            asked,
+            format!(r#""output_config":{{"format":{{"type":"json_schema","schema":{schema}}}}}"#)
+        );
+        assert!(encoded.dropped.is_empty());
+
+        let old = Profile { takes_schema: false, ..Profile::default() };
+        let (asked, encoded) = tools(SCHEMA, &old);
+        assert!(
+            asked.contains(r#""input_schema":{"type":"object","properties":{"a":{"minimum":1}}}"#),
+            "{asked}"
+        );
+        assert!(asked.ends_with(
+            r#""tool_choice":{"type":"tool","name":"json_answer","disable_parallel_tool_use":true}"#
+        ));
+        assert_eq!(encoded.emulation.answer_tool.as_deref(), Some("json_answer"));
+        let (asked, _) = tools(&format!(r#""tools":[{F}],{SCHEMA}"#), &old);
+        assert!(asked.ends_with(r#""tool_choice":{"type":"any"}"#), "{asked}");
+
+        let (asked, encoded) = tools(SCHEMA, &Profile { takes_forced_tools: false, ..old });
+        assert!(
+            asked.starts_with(r#""system":[{"type":"text","text":"Answer with one JSON object"#),
+            "{asked}"
+        );
+        assert_eq!(encoded.dropped, ["response_format"]);
+        let (asked, encoded) = tools(r#""response_format":{"type":"json_object"}"#, &Profile::default());
+        assert!(asked.starts_with(r#""system":["#) && encoded.dropped.is_empty());
     }
 }

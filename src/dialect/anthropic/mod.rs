@@ -12,7 +12,7 @@ mod encode_tools;
 mod error;
 mod media;
 mod parameters;
-pub(super) mod schema;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod usage;

@@ -2,7 +2,7 @@
 
 use crate::{
     dialect::{Encoded, Recipient, json::Writer},
-    ir::{ApiError, Raw, Request, Text},
+    ir::{Raw, Request, Text},
 };
 
 /// Digits of a number that may be somebody's telephone's.
@@ -25,36 +25,12 @@ const BETAS: &str = "anthropic_beta";
 /// What the name of a member begins with that stands in `output_config`.
 const IN_OUTPUT_CONFIG: &str = "output_config.";
 
-/// Refuses what would mean something else if it were left out, and notes what is.
-pub(super) fn check(request: &Request<'_>, encoded: &mut Encoded) -> Result<(), ApiError> {
-    let sampling = &request.sampling;
-    if sampling.choices.is_some_and(|choices| choices > 1) {
-        let message = "The model gives one answer to a request. Leave out `n`, or ask several times.";
-        return Err(ApiError::client(400, "unsupported_parameter", message).with_param("n"));
+/// Notes what there is no word for.
+pub(super) fn note_lost(request: &Request<'_>, encoded: &mut Encoded) {
+    encoded.drop_all_but(request, &["user", "service_tier", "web_search_options"]);
+    if request.stop.iter().any(|text| text.is_blank() && !text.is_empty()) {
+        encoded.drop_param("stop");
     }
-    let is_some = |raw: &Option<Raw<'_>>| raw.as_ref().is_some_and(|raw| raw.as_number() != Some(0.0));
-    let is_text =
-        |kinds: &Raw<'_>| kinds.as_str().split_ascii_whitespace().collect::<String>() == "[\"text\"]";
-    for (name, is_lost) in [
-        ("frequency_penalty", is_some(&sampling.frequency_penalty)),
-        ("presence_penalty", is_some(&sampling.presence_penalty)),
-        ("seed", sampling.seed.is_some()),
-        ("logit_bias", sampling.logit_bias.is_some()),
-        ("logprobs", sampling.logprobs == Some(true)),
-        ("top_logprobs", is_some(&sampling.top_logprobs)),
-        ("metadata", request.metadata.is_some()),
-        ("verbosity", request.verbosity.is_some()),
-        ("modalities", request.modalities.as_ref().is_some_and(|kinds| !is_text(kinds))),
-        ("audio", request.audio.is_some()),
-        ("prediction", request.prediction.is_some()),
-        ("store", request.is_stored == Some(true)),
-        ("stop", request.stop.iter().any(|text| text.is_blank() && !text.is_empty())),
-    ] {
-        if is_lost {
-            encoded.drop_param(name);
-        }
-    }
-    Ok(())
 }
 
 /// Writes how tokens are chosen, as far as the model lets it be chosen; while it thinks it does not.
@@ -127,8 +103,8 @@ fn is_anonymous(user: &Text<'_>) -> bool {
     let plain = user.to_plain();
     let digits = plain.bytes().filter(u8::is_ascii_digit).count();
     let is_number = plain.chars().all(|letter| letter.is_ascii_digit() || " +-.()/".contains(letter));
-    let is_mail_or_phone = plain.contains('@') || is_number && digits >= PHONE_DIGITS_MIN;
-    !is_mail_or_phone && !user.is_blank() && plain.len() <= USER_BYTES_MAX
+    let is_phone = is_number && digits >= PHONE_DIGITS_MIN;
+    !plain.contains('@') && !is_phone && !user.is_blank() && plain.len() <= USER_BYTES_MAX
 }
 
 /// Writes what only Claude's own clients say, and notes what nobody here understands.
@@ -153,4 +129,69 @@ pub(super) fn in_output_config<'r, 'a>(
     request: &'r Request<'a>,
 ) -> impl Iterator<Item = (&'r str, &'r Raw<'a>)> {
     request.extra.iter().filter_map(|(name, value)| Some((name.strip_prefix(IN_OUTPUT_CONFIG)?, value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::asked;
+    use crate::{dialect::Encoded, ir::Profile};
+
+    fn rest(members: &str, profile: &Profile) -> (String, Encoded) {
+        let (asked, encoded) = asked(&format!(r#""messages":[],{members}"#), profile).unwrap();
+        let (_, rest) = asked.split_once("}]}]").unwrap();
+        (rest.trim_start_matches(',').to_owned(), encoded)
+    }
+
+    #[test]
+    fn how_tokens_are_chosen_is_said_as_far_as_the_model_takes_it() {
+        let all = r#""temperature":1.50,"top_p":0.90,"top_k":4"#;
+        let (told, encoded) = rest(all, &Profile::default());
+        assert_eq!(told, r#""temperature":1,"top_p":0.90,"top_k":4"#);
+        assert!(encoded.dropped.is_empty());
+        let one = Profile { takes_both_samplings: false, ..Profile::default() };
+        let (told, encoded) = rest(all, &one);
+        assert_eq!((told.as_str(), &encoded.dropped[..]), (r#""temperature":1,"top_k":4"#, &["top_p"][..]));
+        assert_eq!(rest(r#""top_p":0.9"#, &one).0, r#""top_p":0.9"#);
+        let none = Profile { takes_sampling: false, ..Profile::default() };
+        let (told, encoded) = rest(all, &none);
+        assert_eq!((told.as_str(), &encoded.dropped[..]), ("", &["temperature", "top_p", "top_k"][..]));
+        assert!(rest(r#""temperature":1.0"#, &none).1.dropped.is_empty());
+        let (told, encoded) = rest(r#""temperature":0,"reasoning_effort":"low""#, &Profile::default());
+        assert!(told.starts_with(r#""thinking":{"type":"adaptive""#) && !told.contains("temperature"));
+        assert_eq!(encoded.dropped, ["temperature"]);
+    }
+
+    #[test]
+    fn what_claude_does_not_know_is_named_and_what_means_something_else_is_refused() {
+        let members = r#""frequency_penalty":0,"presence_penalty":0.5,"seed":1,"logit_bias":{},"logprobs":false,"n":1,
+            "metadata":{"a":"b"},"verbosity":"low","modalities":[ "text" ],"store":false,"prompt_cache_key":"k",
+            "service_tier":"flex","user":"a@b.c","stop":["", "\n", "x"],"container":"c""#;
+        let (told, encoded) = rest(members, &Profile::default());
+        assert_eq!(told, r#""stop_sequences":["x"],"container":"c""#);
+        let named = [
+            "presence_penalty",
+            "seed",
+            "logit_bias",
+            "metadata",
+            "verbosity",
+            "stop",
+            "user",
+            "service_tier",
+        ];
+        assert_eq!(encoded.dropped, named);
+        assert_eq!(encoded.dropped_extra, ["prompt_cache_key"]);
+        let error = asked(r#""messages":[],"n":2"#, &Profile::default()).unwrap_err();
+        assert_eq!((error.code, error.param.as_deref()), (Some("unsupported_parameter"), Some("n")));
+    }
+
+    #[test]
+    fn a_user_has_a_name_but_neither_address_nor_telephone() {
+        for user in ["u-1", "6ba7b810-9dad-11d1", "12345"] {
+            let (told, _) = rest(&format!(r#""user":"{user}""#), &Profile::default());
+            assert_eq!(told, format!(r#""metadata":{{"user_id":"{user}"}}"#));
+        }
+        for user in ["a@b", "+49 30 1234567", ""] {
+            assert_eq!(rest(&format!(r#""user":"{user}""#), &Profile::default()).1.dropped, ["user"]);
+        }
+    }
 }

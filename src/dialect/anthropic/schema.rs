@@ -1,10 +1,10 @@
-//! JSON schemas as Claude takes them: one text becomes another, in one pass and in the same order; where
-//! nothing has to change, it is the same bytes.
+//! Schemas that bind Claude: one text becomes another, in one pass and in the same order; where nothing has to
+//! change, it is the same bytes.
 
-use std::{collections::HashSet, ops::Range};
+use std::ops::Range;
 
 use crate::{
-    dialect::json::{Kind, ReadError, Reader, Writer},
+    dialect::json::{Kind, ReadError, Reader},
     ir::{Raw, Text},
 };
 
@@ -42,11 +42,9 @@ const REFUSED: [&str; 28] = [
 /// Formats of texts that it knows.
 const FORMATS: [&str; 10] =
     ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
-/// What a tool takes that takes nothing.
-const NOTHING: &str = r#"{"type":"object","properties":{}}"#;
 
 /// A schema that may bind Claude's answer, or what it gives to a strict tool.
-pub(in crate::dialect) fn binding<'a>(schema: &Raw<'a>) -> Raw<'a> {
+pub(super) fn binding<'a>(schema: &Raw<'a>) -> Raw<'a> {
     let mut rewriting = Rewriting { out: Vec::with_capacity(schema.as_str().len()), is_changed: false };
     let read = rewriting.node(&mut Reader::new(schema.as_str()));
     match String::from_utf8(rewriting.out) {
@@ -300,109 +298,12 @@ fn fits(value: Kind, kind: &Raw<'_>) -> bool {
     }
 }
 
-/// What a tool takes, as an object without a choice at its top.
-pub(in crate::dialect) fn parameters<'a>(schema: Option<&Raw<'a>>) -> Raw<'a> {
-    let Some(schema) = schema.filter(|schema| schema.is_object()) else { return Raw::new(NOTHING) };
-    let members = members(schema.as_str());
-    if members.is_empty() {
-        return Raw::new(NOTHING);
-    }
-    let kind = members.iter().find(|(name, _)| name == "type").map(|(_, kind)| kind);
-    let is_empty = |(name, value): &(String, Raw<'_>)| {
-        value.is_null() && matches!(name.as_str(), "properties" | "required" | "type")
-    };
-    let is_plain = kind.and_then(Raw::as_text).is_some_and(|kind| kind.is("object"));
-    let has_union = members.iter().any(|(name, _)| is_union(name));
-    if is_plain && !has_union && !members.iter().any(is_empty) {
-        return schema.clone();
-    }
-    let mut out = Vec::with_capacity(schema.as_str().len() + 32);
-    Writer::new(&mut out).object(|writer| {
-        writer.member("type").string("object");
-        if kind.is_some_and(|kind| !kind.is_null() && !names(kind, "object")) {
-            writer.member("properties").object(|writer| writer.member("input").raw(schema));
-            writer.member("required").array(|writer| writer.string("input"));
-            return;
-        }
-        for (name, value) in members.iter().filter(|member| member.0 != "type" && !is_empty(member)) {
-            match name.as_str() {
-                "properties" if has_union => {}
-                name if is_union(name) => {}
-                name => writer.member_named(&Text::plain(name)).raw(value),
-            }
-        }
-        if has_union {
-            writer.member("properties").object(|writer| {
-                for (name, value) in union_of(&members) {
-                    writer.member_named(&Text::plain(name)).raw(&value);
-                }
-            });
-        }
-    });
-    String::from_utf8(out).map_or_else(|_| schema.clone(), Raw::owned)
-}
-
-/// The properties of a schema and of all that it may be, the first of each name.
-fn union_of(root: &[(String, Raw<'_>)]) -> Vec<(String, Raw<'static>)> {
-    let mut union = Vec::new();
-    let mut known = HashSet::new();
-    let mut add = |schema: &[(String, Raw<'_>)]| {
-        let properties = schema.iter().find(|(name, _)| name == "properties");
-        for (name, property) in properties.into_iter().flat_map(|(_, value)| members(value.as_str())) {
-            if known.insert(name.clone()) {
-                union.push((name, property.into_owned()));
-            }
-        }
-    };
-    add(root);
-    for (_, branches) in root.iter().filter(|(name, _)| is_union(name)) {
-        let mut reader = Reader::new(branches.as_str());
-        let _ = reader.array_if_any(|reader| {
-            let branch = reader.raw()?;
-            let branch = members(branch.as_str());
-            let reference = branch.iter().find(|(name, _)| name == "$ref").map(|(_, reference)| reference);
-            match reference.and_then(|reference| definition(reference, root)) {
-                Some(definition) => add(&members(definition.as_str())),
-                None => add(&branch),
-            }
-            Ok(())
-        });
-    }
-    union
-}
-
-/// What a reference to a definition of the root means.
-fn definition(reference: &Raw<'_>, root: &[(String, Raw<'_>)]) -> Option<Raw<'static>> {
-    let reference = reference.as_text()?.to_plain().into_owned();
-    let (place, wanted) = reference.strip_prefix("#/")?.split_once('/')?;
-    let (_, definitions) = root.iter().find(|(name, _)| name == place)?;
-    let found = members(definitions.as_str()).into_iter().find(|(name, _)| name == wanted);
-    found.map(|(_, schema)| schema.into_owned())
-}
-
-fn is_union(name: &str) -> bool {
-    matches!(name, "anyOf" | "oneOf" | "allOf")
-}
-
-fn members(object: &str) -> Vec<(String, Raw<'_>)> {
-    let mut members = Vec::new();
-    let read = Reader::new(object).object_if_any(|name, reader| {
-        members.push((name.to_owned(), reader.raw()?));
-        Ok(())
-    });
-    if read.is_ok() { members } else { Vec::new() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn bound(schema: &str) -> String {
         binding(&Raw::new(schema)).as_str().to_owned()
-    }
-
-    fn taken(schema: &str) -> String {
-        parameters(Some(&Raw::new(schema))).as_str().to_owned()
     }
 
     #[test]
@@ -415,9 +316,6 @@ mod tests {
             "{}",
         ] {
             assert_eq!(bound(schema), schema);
-        }
-        for schema in [r#"{"type":"object"}"#, r#"{"properties":{"a":true}, "type":"object"}"#] {
-            assert_eq!(taken(schema), schema);
         }
     }
 
@@ -451,27 +349,5 @@ mod tests {
             assert_eq!(bound(schema), expected, "{schema}");
             assert_eq!(bound(expected), expected, "twice");
         }
-    }
-
-    #[test]
-    fn parameters_are_an_object_whatever_a_client_says() {
-        for (schema, expected) in [
-            ("null", NOTHING),
-            ("{}", NOTHING),
-            ("true", NOTHING),
-            (r#"{"properties":{"a":{}}}"#, r#"{"type":"object","properties":{"a":{}}}"#),
-            (r#"{"type":null,"properties":null,"required":null,"x":1}"#, r#"{"type":"object","x":1}"#),
-            (
-                r#"{"type":"array","items":{}}"#,
-                r#"{"type":"object","properties":{"input":{"type":"array","items":{}}},"required":["input"]}"#,
-            ),
-            (
-                r##"{"$defs":{"x":{"properties":{"b":1,"c":2}}},"anyOf":[{"properties":{"a":0,"b":3}},{"$ref":"#/$defs/x"},{"required":["a"]}]}"##,
-                r#"{"type":"object","$defs":{"x":{"properties":{"b":1,"c":2}}},"properties":{"a":0,"b":3,"c":2}}"#,
-            ),
-        ] {
-            assert_eq!(taken(schema), expected, "{schema}");
-        }
-        assert_eq!(parameters(None).as_str(), NOTHING);
     }
 }

@@ -43,6 +43,9 @@ const STREAM: &str = concat!(
     "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
 );
 
+/// Bytes between two places where it is broken.
+const BROKEN_STEP: usize = 23;
+
 /// The same answer at once.
 const DOCUMENT: &str = concat!(
     "{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"claude-x\",\"content\":[",
@@ -78,18 +81,36 @@ fn of_document(text: &str) -> Response {
 }
 
 fn encoded_for(request: &Request<'_>, profile: &Profile) -> (String, Encoded) {
-    let recipient = Recipient { model: "claude-x", profile, quirks: &Quirks::OWNER, is_strict: false };
-    let mut out = Vec::new();
-    let encoded = Anthropic.encode_request(request, &recipient, &mut out).unwrap();
-    (String::from_utf8(out).unwrap(), encoded)
+    asked_of(request, profile, &Quirks::OWNER).unwrap()
 }
 
-fn translated(
+fn asked_of(
+    request: &Request<'_>,
     profile: &Profile,
-    answer: &str,
-    encoded: Encoded,
-    is_client_streamed: bool,
-) -> Result<String, ApiError> {
+    quirks: &Quirks,
+) -> Result<(String, Encoded), ApiError> {
+    let recipient = Recipient { model: "claude-x", profile, quirks, is_strict: false };
+    let mut out = Vec::new();
+    let encoded = Anthropic.encode_request(request, &recipient, &mut out)?;
+    Ok((String::from_utf8(out).unwrap(), encoded))
+}
+
+/// What Claude is asked for an OpenAI client: the members behind `max_tokens`, and what became of the rest.
+pub(super) fn asked(members: &str, profile: &Profile) -> Result<(String, Encoded), ApiError> {
+    let body = format!("{{\"max_tokens\":99,{members}}}");
+    let request = OpenAiChat.decode_request(&body).unwrap();
+    let (asked, encoded) = asked_of(&request, profile, &Quirks::OWNER)?;
+    let front = r#"{"model":"claude-x","max_tokens":99,"#;
+    let members = asked.strip_prefix(front).and_then(|asked| asked.strip_suffix('}')).unwrap();
+    Ok((members.to_owned(), encoded))
+}
+
+/// The same of messages alone.
+pub(super) fn asked_messages(messages: &str, profile: &Profile) -> String {
+    asked(&format!("\"messages\":[{messages}]"), profile).unwrap().0
+}
+
+fn translated(answer: &str, encoded: Encoded) -> Result<String, ApiError> {
     let wishes = Wishes {
         model: "m".to_owned(),
         id: "chatcmpl-1".to_owned(),
@@ -97,8 +118,7 @@ fn translated(
         includes_usage: true,
         ..Wishes::default()
     };
-    let _ = profile;
-    let mut translator = Translator::new(&Anthropic, true, &OpenAiChat, is_client_streamed, encoded, wishes);
+    let mut translator = Translator::new(&Anthropic, true, &OpenAiChat, true, encoded, wishes);
     let mut out = Vec::new();
     for byte in answer.as_bytes().chunks(1) {
         translator.push(byte, &mut out)?;
@@ -134,7 +154,7 @@ fn an_openai_client_and_claude_understand_each_other() {
         "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"},\"usage\":{\"output_tokens\":8}}\n\n",
         "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
     );
-    let told = translated(&profile, answer, encoded, true).unwrap();
+    let told = translated(answer, encoded).unwrap();
     let chunks: Vec<_> = told.split("\n\n").filter(|chunk| !chunk.is_empty()).collect();
     let holds = [
         r#""delta":{"role":"assistant","content":"","refusal":null},"finish_reason":null"#,
@@ -163,10 +183,23 @@ fn a_stream_and_a_document_of_the_same_answer_are_the_same() {
 #[test]
 fn a_stream_is_the_same_however_it_is_cut() {
     let whole = of_stream(&[STREAM.as_bytes()]);
-    assert_eq!(of_stream(&STREAM.as_bytes().chunks(1).collect::<Vec<_>>()), whole);
-    for cut in 0..STREAM.len() {
-        let (before, behind) = STREAM.as_bytes().split_at(cut);
-        assert_eq!(of_stream(&[before, behind]), whole, "{cut}");
+    for size in 1..100 {
+        assert_eq!(of_stream(&STREAM.as_bytes().chunks(size).collect::<Vec<_>>()), whole, "{size}");
+    }
+}
+
+#[test]
+fn an_answer_may_be_broken_anywhere() {
+    for at in (0..STREAM.len()).step_by(BROKEN_STEP) {
+        let stream: Vec<u8> = [&STREAM.as_bytes()[..at], &STREAM.as_bytes()[at + 1..]].concat();
+        let mut translator =
+            Translator::new(&Anthropic, true, &Anthropic, true, Encoded::default(), Wishes::default());
+        let mut out = Vec::new();
+        let told = translator.push(&stream, &mut out).and_then(|()| translator.finish(&mut out));
+        assert!(
+            told.is_err() || out.ends_with(b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"),
+            "{at}"
+        );
     }
 }
 
@@ -190,14 +223,10 @@ fn what_is_told_to_a_client_of_the_same_dialect_is_what_claude_said() {
 #[test]
 fn a_stream_that_breaks_or_fails_is_an_error() {
     let cut = &STREAM[..STREAM.find("event: message_stop").unwrap()];
-    let profile = Profile::default();
-    assert_eq!(
-        translated(&profile, cut, Encoded::default(), true).unwrap_err().code,
-        Some("upstream_incomplete")
-    );
+    assert_eq!(translated(cut, Encoded::default()).unwrap_err().code, Some("upstream_incomplete"));
     let failed = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"busy\"}}\n\n";
     for answer in [failed.to_owned(), format!("{cut}{failed}")] {
-        let error = translated(&profile, &answer, Encoded::default(), true).unwrap_err();
+        let error = translated(&answer, Encoded::default()).unwrap_err();
         assert_eq!((error.status, error.message.as_str()), (503, "busy"));
     }
 }

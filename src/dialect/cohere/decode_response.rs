@@ -265,7 +265,12 @@ fn source<'a>(reader: &mut Reader<'a>, citation: &mut Citation<'a>) -> Result<()
 mod tests {
     use super::*;
     use crate::{
-        dialect::{Encoded, Translator, Wishes, cohere::Cohere, openai_chat::OpenAiChat, sse::EventReader},
+        dialect::{
+            Encoded, StreamFraming, Translator, Wishes,
+            cohere::Cohere,
+            fixtures::{Read, harmed, streamed, streamed_however_cut, whole},
+            openai_chat::OpenAiChat,
+        },
         ir::{Piece, Response, Usage},
     };
 
@@ -298,43 +303,25 @@ mod tests {
         ])
     }
 
-    fn events(pieces: &[&[u8]]) -> (Vec<String>, Response, bool) {
-        let (mut reader, mut decoder) = (EventReader::default(), Decoder::default());
-        let (mut seen, mut response) = (Vec::new(), Response::default());
-        let mut take = |name: &str, data: &str| {
-            decoder.event(name, data, &mut |event| {
-                seen.push(format!("{event:?}"));
-                response.push(&event);
-            })
-        };
-        pieces.iter().for_each(|piece| reader.push(piece, &mut take).unwrap());
-        reader.finish(&mut take).unwrap();
-        (seen, response, decoder.is_complete())
+    fn read(stream: &[u8]) -> Read {
+        streamed(Decoder::default(), StreamFraming::Sse, [stream])
     }
 
-    fn whole(text: &str) -> (Response, bool) {
-        let (mut decoder, mut response) = (Decoder::default(), Response::default());
-        decoder.document(text, &mut |event| response.push(&event)).unwrap();
-        (response, decoder.is_complete())
+    fn answer(text: &str) -> Response {
+        whole(Decoder::default(), text).response
     }
 
     #[test]
     fn events_are_the_same_however_the_stream_is_cut() {
-        let stream = calls().into_bytes();
-        let (expected, ..) = events(&[&stream]);
-        assert_eq!(expected.len(), 9, "{expected:#?}");
-        assert_eq!(events(&stream.chunks(1).collect::<Vec<_>>()).0, expected);
-        for cut in 0..stream.len() {
-            assert_eq!(events(&[&stream[..cut], &stream[cut..]]).0, expected, "{cut}");
-        }
+        let read = streamed_however_cut(Decoder::default, StreamFraming::Sse, &calls().into_bytes(), 3);
+        assert!(read.is_complete && read.events.len() == 9, "{read:#?}");
     }
 
     #[test]
     fn a_document_and_a_stream_come_to_the_same_answer() {
-        let (response, is_complete) = whole(DOCUMENT);
-        let (_, streamed, is_stream_complete) = events(&[calls().as_bytes()]);
-        assert!(is_complete && is_stream_complete);
-        assert_eq!(response, streamed);
+        let Read { response, is_complete, .. } = whole(Decoder::default(), DOCUMENT);
+        assert!(is_complete);
+        assert_eq!(response, read(calls().as_bytes()).response);
         let choice = &response.choices[0];
         assert_eq!(
             (choice.finish, choice.reasoning().as_deref()),
@@ -363,8 +350,8 @@ mod tests {
             r#"{"type":"content-end","index":1}"#,
             r#"{"type":"message-end","delta":{"finish_reason":"COMPLETE"}}"#,
         ]);
-        let (response, _) = whole(text);
-        assert_eq!(events(&[stream.as_bytes()]).1, response);
+        let response = answer(text);
+        assert_eq!(read(stream.as_bytes()).response, response);
         let choice = &response.choices[0];
         assert_eq!((choice.text().as_deref(), choice.reasoning().as_deref()), (Some("Hi é"), Some("t")));
         assert!(matches!(&choice.pieces[1], Piece::Text { citations, .. } if citations[0].end == Some(2)));
@@ -399,13 +386,13 @@ mod tests {
             ("NEW", Finish::Other),
         ] {
             let end = format!(r#"{{"type":"message-end","delta":{{"finish_reason":"{native}"}}}}"#);
-            let (_, response, is_complete) = events(&[sse(&[&end]).as_bytes()]);
+            let Read { response, is_complete, .. } = read(sse(&[&end]).as_bytes());
             assert!(is_complete && response.choices[0].finish == Some(reason), "{native}");
         }
         for (native, status) in [("ERROR", 502), ("TIMEOUT", 504)] {
             let end =
                 format!(r#"{{"type":"message-end","delta":{{"finish_reason":"{native}","error":"m"}}}}"#);
-            let (_, response, is_complete) = events(&[sse(&[&end]).as_bytes()]);
+            let Read { response, is_complete, .. } = read(sse(&[&end]).as_bytes());
             let error = response.error.unwrap();
             assert_eq!((error.status, error.message.as_str(), is_complete), (status, "m", false));
         }
@@ -415,25 +402,17 @@ mod tests {
     fn what_breaks_off_or_is_no_answer_is_not_complete() {
         let stream = calls();
         let end = stream.find("event: message-end").unwrap();
-        assert!(!events(&[&stream.as_bytes()[..end]]).2);
+        assert!(!read(&stream.as_bytes()[..end]).is_complete);
         for text in ["", "[]", "{}", r#"{"message":{}}x"#] {
             let mut decoder = Decoder::default();
             assert!(decoder.document(text, &mut |_| {}).is_err() && !decoder.is_complete(), "{text}");
         }
-        let (response, is_complete) = whole(r#"{"id":"i","message":"busy"}"#);
-        assert!(response.error.is_some_and(|error| error.message == "busy") && !is_complete);
+        let read = whole(Decoder::default(), r#"{"id":"i","message":"busy"}"#);
+        assert!(read.response.error.is_some_and(|error| error.message == "busy") && !read.is_complete);
     }
 
     #[test]
     fn an_answer_that_is_cut_or_changed_anywhere_is_read_without_harm() {
-        let mut sink = |_: Event<'_>| {};
-        for (at, _) in DOCUMENT.char_indices() {
-            let _ = Decoder::default().document(&DOCUMENT[..at], &mut sink);
-            for piece in ["null", "7", "[]", "{}", "\"\""] {
-                let changed = format!("{}{piece}{}", &DOCUMENT[..at], &DOCUMENT[at..]);
-                let _ = Decoder::default().document(&changed, &mut sink);
-                let _ = Decoder::default().event("message-end", &changed, &mut sink);
-            }
-        }
+        harmed(Decoder::default, &["content-delta", "message-end"], DOCUMENT);
     }
 }

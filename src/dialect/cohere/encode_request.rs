@@ -27,9 +27,7 @@ pub(super) fn encode_request(
 ) -> Result<Encoded, ApiError> {
     let mut encoded = Encoded::default();
     check_choices(request, "Cohere")?;
-    let is_system = |message: &&Message<'_>| matches!(message.role, Role::System | Role::Developer);
-    let leading = request.messages.iter().take_while(is_system).count();
-    let (systems, messages) = request.messages.split_at(leading);
+    let (systems, messages) = turns::split_systems(&request.messages);
     let turns = turns::turns(messages, &Rules { is_said: &is_said, takes_system: true });
     note_unsaid(&request.messages, &mut encoded);
     check(&turns)?;

@@ -349,9 +349,10 @@ mod tests {
     use super::*;
     use crate::{
         dialect::{
-            Encoded, Translator, Wishes,
+            Encoded, StreamFraming, Translator, Wishes,
             converse::Converse,
-            event_stream::{FrameReader, frame},
+            event_stream::frame,
+            fixtures::{Read, harmed, streamed, streamed_however_cut, whole},
             openai_chat::OpenAiChat,
         },
         ir::{Piece, Response, Usage},
@@ -394,47 +395,25 @@ mod tests {
         .collect()
     }
 
-    fn events(pieces: &[&[u8]]) -> (Vec<String>, Response, bool) {
-        let (mut reader, mut decoder) = (FrameReader::default(), Decoder::default());
-        let (mut seen, mut response) = (Vec::new(), Response::default());
-        for piece in pieces {
-            let read = reader.push(piece, |name, data| {
-                decoder.event(name, data, &mut |event| {
-                    seen.push(format!("{event:?}"));
-                    response.push(&event);
-                })
-            });
-            read.unwrap();
-        }
-        (seen, response, decoder.is_complete())
+    fn read(stream: &[u8]) -> Read {
+        streamed(Decoder::default(), StreamFraming::EventStream, [stream])
     }
 
-    fn whole(text: &str) -> (Response, bool) {
-        let (mut decoder, mut response) = (Decoder::default(), Response::default());
-        decoder.document(text, &mut |event| response.push(&event)).unwrap();
-        (response, decoder.is_complete())
+    fn answer(text: &str) -> Response {
+        whole(Decoder::default(), text).response
     }
 
     #[test]
     fn events_are_the_same_however_the_stream_is_cut() {
-        let stream = stream();
-        let (expected, _, is_complete) = events(&[&stream]);
-        assert!(is_complete && expected.len() == 13, "{expected:#?}");
-        for size in 1..120 {
-            assert_eq!(events(&stream.chunks(size).collect::<Vec<_>>()).0, expected, "{size}");
-        }
-        for cut in 0..stream.len() {
-            assert_eq!(events(&[&stream[..cut], &stream[cut..]]).0, expected, "{cut}");
-        }
+        let read = streamed_however_cut(Decoder::default, StreamFraming::EventStream, &stream(), 60);
+        assert!(read.is_complete && read.events.len() == 13, "{read:#?}");
     }
 
     #[test]
     fn a_document_and_a_stream_come_to_the_same_answer() {
-        let (response, is_complete) = whole(DOCUMENT);
-        let stream = stream();
-        let (_, streamed, _) = events(&[&stream]);
+        let Read { response, is_complete, .. } = whole(Decoder::default(), DOCUMENT);
         assert!(is_complete);
-        assert_eq!(response, streamed);
+        assert_eq!(response, read(&stream()).response);
         let choice = &response.choices[0];
         assert_eq!(choice.finish, Some(Finish::ToolCalls));
         let numbers: Vec<_> = choice
@@ -481,7 +460,7 @@ mod tests {
             ("somethingNewException", 502),
             ("InternalFailure", 500),
         ] {
-            let (_, response, is_complete) = events(&[&frame(name, r#"{"message":"m"}"#)]);
+            let Read { response, is_complete, .. } = read(&frame(name, r#"{"message":"m"}"#));
             let error = response.error.unwrap();
             assert_eq!((error.status, error.message.as_str(), is_complete), (status, "m", false), "{name}");
         }
@@ -491,7 +470,7 @@ mod tests {
     fn an_answer_that_breaks_off_is_not_complete() {
         let stream = stream();
         let end = stream.len() - frame("messageStop", r#"{"stopReason":"tool_use"}"#).len() - 150;
-        assert!(!events(&[&stream[..end]]).2);
+        assert!(!read(&stream[..end]).is_complete);
     }
 
     #[test]
@@ -509,7 +488,7 @@ mod tests {
             let text = format!(
                 r#"{{"output":{{"message":{{"content":[{{"new":{{}}}},{{"text":7}},3,{{"text":"a"}}]}}}},"stopReason":"{native}","usage":3}}"#
             );
-            let (response, _) = whole(&text);
+            let response = answer(&text);
             let choice = &response.choices[0];
             assert_eq!((choice.finish, choice.text().as_deref()), (Some(reason), Some("a")));
         }
@@ -517,8 +496,8 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_is_refused() {
-        let (response, is_complete) = whole(r#"{"__type":"x#ThrottlingException","message":"m"}"#);
-        assert!(response.error.is_some_and(|error| error.status == 429) && !is_complete);
+        let read = whole(Decoder::default(), r#"{"__type":"x#ThrottlingException","message":"m"}"#);
+        assert!(read.response.error.is_some_and(|error| error.status == 429) && !read.is_complete);
         for text in ["", "[]", "{}", r#"{"output":{}}"#, r#"{"output":{"message":{"content":[]}}}x"#] {
             let mut decoder = Decoder::default();
             assert!(decoder.document(text, &mut |_| {}).is_err() && !decoder.is_complete(), "{text}");
@@ -530,7 +509,7 @@ mod tests {
         let text = r#"{"output":{"message":{"content":[{"citationsContent":{"content":[{"text":"a"}],"citations":[
             {"title":"t","sourceContent":[{"text":"q"}],"location":{"web":{"url":"https://h"}}},
             {"title":"d","location":{"documentChar":{"start":1}}}]}}]}},"stopReason":"end_turn"}"#;
-        let (response, _) = whole(text);
+        let response = answer(text);
         let pieces = &response.choices[0].pieces;
         assert!(matches!(&pieces[0], Piece::Text { citations, .. } if citations[0].url.is("https://h")));
         assert!(
@@ -540,16 +519,6 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_cut_or_changed_anywhere_is_read_without_harm() {
-        let mut sink = |_: Event<'_>| {};
-        for (at, _) in DOCUMENT.char_indices() {
-            let _ = Decoder::default().document(&DOCUMENT[..at], &mut sink);
-            for piece in ["null", "7", "[]", "{}", "\"\""] {
-                let changed = format!("{}{piece}{}", &DOCUMENT[..at], &DOCUMENT[at..]);
-                let _ = Decoder::default().document(&changed, &mut sink);
-                for name in ["contentBlockStart", "messageStop", "metadata"] {
-                    let _ = Decoder::default().event(name, &changed, &mut sink);
-                }
-            }
-        }
+        harmed(Decoder::default, &["contentBlockStart", "messageStop", "metadata"], DOCUMENT);
     }
 }

@@ -29,9 +29,7 @@ pub(super) fn encode_request(
     let mut encoded = Encoded::default();
     check_choices(request, "Bedrock")?;
     let family = Family::of(recipient.model);
-    let is_system = |message: &&Message<'_>| matches!(message.role, Role::System | Role::Developer);
-    let leading = request.messages.iter().take_while(is_system).count();
-    let (systems, messages) = request.messages.split_at(leading);
+    let (systems, messages) = turns::split_systems(&request.messages);
     let is_said = |part: &Part<'_>, role| is_said(part, role, family);
     let mut turns = turns::turns(messages, &Rules { is_said: &is_said, takes_system: false });
     note_unsaid(&request.messages, family, &mut encoded);
