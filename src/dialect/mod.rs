@@ -1,6 +1,7 @@
 //! How it is said: the wire formats of clients and providers. Bytes and values in and out; pure.
 
 pub mod anthropic;
+mod choices;
 mod claude;
 pub mod cohere;
 mod completion;
@@ -12,6 +13,7 @@ mod event_stream;
 pub mod gemini;
 #[cfg(test)]
 mod fixtures;
+pub mod gemini;
 pub mod input;
 pub mod json;
 mod multipart;
@@ -26,7 +28,7 @@ mod translator;
 mod turns;
 mod usage;
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 pub use completion::CompletionTap;
 pub use data_uri::fetched as fetched_media;
@@ -276,9 +278,15 @@ fn check_choices(request: &Request<'_>, provider: &str) -> Result<(), ApiError> 
     // What only one dialect knows has a name that only that one can read.
     let is_there =
         |wanted| request.tools.iter().any(|tool| tool.kind.name().is_none_or(|name| name == wanted));
+    check_tool_choice(request)
+}
+
+/// Refuses a choice of tools that are not there.
+fn check_tool_choice(request: &Request<'_>) -> Result<(), ApiError> {
+    let there: HashSet<_> = request.tools.iter().filter_map(|tool| tool.kind.name()).collect();
     let is_known = match &request.tool_choice {
-        Some(ToolChoice::Named { name, .. }) => is_there(name),
-        Some(ToolChoice::Allowed { names, .. }) => names.iter().any(is_there),
+        Some(ToolChoice::Named { name, .. }) => there.contains(name),
+        Some(ToolChoice::Allowed { names, .. }) => names.iter().any(|name| there.contains(name)),
         _ => true,
     };
     if is_known || request.tools.is_empty() {

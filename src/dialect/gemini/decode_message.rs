@@ -1,5 +1,7 @@
 //! The conversation as a client of Google's tells it.
 
+use std::collections::{HashMap, VecDeque};
+
 use super::{
     call_id, camel,
     media::{detail, file, inline},
@@ -12,32 +14,56 @@ use crate::{
 /// The calls that wait for their results. Calls of older models have no names of their own.
 #[derive(Default)]
 pub(super) struct Calls<'a> {
-    waiting: Vec<(Text<'a>, Text<'a>)>,
+    /// Names of the calls, until their results come.
+    waiting: Vec<Option<Text<'a>>>,
+    by_id: Places<'a>,
+    by_tool: Places<'a>,
     /// Calls and results that got their names here.
     named: usize,
-    /// Whether something else than a call has been said since the last one.
+    /// Whether somebody else has spoken since the last call.
     is_over: bool,
+}
+
+/// Where calls of one name wait, the first one first.
+#[derive(Default)]
+struct Places<'a>(HashMap<Text<'a>, VecDeque<usize>>);
+
+impl<'a> Places<'a> {
+    fn push(&mut self, name: Text<'a>, place: usize) {
+        self.0.entry(name).or_default().push_back(place);
+    }
+
+    /// The first that still waits.
+    fn take(&mut self, name: &Text<'a>, waiting: &mut [Option<Text<'a>>]) -> Option<Text<'a>> {
+        let places = self.0.get_mut(name)?;
+        while let Some(place) = places.pop_front() {
+            if let Some(id) = waiting.get_mut(place).and_then(Option::take) {
+                return Some(id);
+            }
+        }
+        None
+    }
 }
 
 impl<'a> Calls<'a> {
     /// A call begins to wait: its name.
-    fn begin(&mut self, id: Option<Text<'a>>, name: &Text<'a>) -> Text<'a> {
-        if std::mem::take(&mut self.is_over) {
-            self.waiting.clear();
+    fn begin(&mut self, id: Option<Text<'a>>, tool: &Text<'a>) -> Text<'a> {
+        if self.is_over {
+            *self = Self { named: self.named, ..Self::default() };
         }
-        let id = id.unwrap_or_else(|| self.name(name));
-        self.waiting.push((id.clone(), name.clone()));
+        let id = id.unwrap_or_else(|| self.name(tool));
+        self.by_id.push(id.clone(), self.waiting.len());
+        self.by_tool.push(tool.clone(), self.waiting.len());
+        self.waiting.push(Some(id.clone()));
         id
     }
 
     /// The call that a result is of: the one it names, or the first of that tool that waits.
-    fn end(&mut self, id: Option<Text<'a>>, name: &Text<'a>) -> Text<'a> {
-        let by_id = id.as_ref().and_then(|id| self.waiting.iter().position(|(waiting, _)| waiting == id));
-        let found = by_id.or_else(|| self.waiting.iter().position(|(_, waiting)| waiting == name));
-        match found {
-            Some(position) => self.waiting.remove(position).0,
-            None => id.unwrap_or_else(|| self.name(name)),
-        }
+    fn end(&mut self, id: Option<Text<'a>>, tool: &Text<'a>) -> Text<'a> {
+        let Self { waiting, by_id, by_tool, .. } = self;
+        let named = id.as_ref().and_then(|id| by_id.take(id, waiting));
+        let found = named.or_else(|| by_tool.take(tool, waiting));
+        found.or(id).unwrap_or_else(|| self.name(tool))
     }
 
     fn name(&mut self, tool: &Text<'_>) -> Text<'static> {

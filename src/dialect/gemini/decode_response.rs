@@ -1,9 +1,14 @@
 //! What Google answers: each chunk of a stream has the shape of a whole answer.
 
-use super::{call_id, error, grounding::read_grounding, logprobs::read_logprobs, usage::read_usage};
+use super::{
+    call_id, error,
+    grounding::{CITATIONS_MAX, read_grounding},
+    logprobs::read_logprobs,
+    usage::read_usage,
+};
 use crate::{
     dialect::{
-        ResponseDecoder,
+        ResponseDecoder, choices,
         json::{Kind, ReadError, Reader, compact},
     },
     ir::{ApiError, Citation, Event, Finish, Origin, Raw, Signed, Text},
@@ -33,12 +38,8 @@ struct ChoiceState {
     citations: Vec<Citation<'static>>,
 }
 
-/// Choices that are told apart (Google allows 8).
-const CHOICES_MAX: usize = 128;
 /// What is kept of a choice to find the places of sources in it, bytes.
 const SAID_BYTES_MAX: usize = 256 * 1024;
-/// Sources of one choice; further ones are passed over.
-const CITATIONS_MAX: usize = 1024;
 
 /// A part of what is said while it is read.
 #[derive(Default)]
@@ -288,11 +289,7 @@ impl Decoder {
     }
 
     fn state(&mut self, choice: usize) -> &mut ChoiceState {
-        let position = choice.min(CHOICES_MAX - 1);
-        if position >= self.choices.len() {
-            self.choices.resize_with(position + 1, ChoiceState::default);
-        }
-        &mut self.choices[position]
+        choices::state(&mut self.choices, choice)
     }
 }
 

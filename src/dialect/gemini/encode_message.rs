@@ -99,7 +99,7 @@ pub(super) fn write_contents(
     writer.member("contents").array(|writer| {
         let mut calls = Vec::new();
         for turn in &turns {
-            write_turn(turn, &calls, recipient, encoded, writer);
+            write_turn(turn, &calls, recipient, writer);
             calls = turn.calls().map(|(call, _)| call).collect();
         }
     });
@@ -134,7 +134,6 @@ fn write_turn(
     turn: &Turn<'_, '_>,
     calls: &[&ToolCall<'_>],
     recipient: &Recipient<'_>,
-    encoded: &mut Encoded,
     writer: &mut Writer<'_>,
 ) {
     let is_sealed = |block: &Block<'_, '_>| matches!(block.said, Said::Call { signature, .. } if own_seal(signature).is_some());
@@ -143,7 +142,7 @@ fn write_turn(
         writer.member("role").string(if turn.role == Role::Assistant { "model" } else { "user" });
         writer.member("parts").array(|writer| {
             for (answer, call) in turn.answers.iter().zip(calls) {
-                write_answer(answer, call, recipient, encoded, writer);
+                write_answer(answer, call, recipient, writer);
             }
             for (answer, call) in turn.answers.iter().zip(calls) {
                 write_beside(answer, call, recipient, writer);
@@ -157,7 +156,7 @@ fn write_turn(
                         let placeholder = std::mem::take(&mut lacks_seal).then_some(SEAL_PLACEHOLDER);
                         let seal = own_seal(*signature).map(Text::as_escaped).or(placeholder);
                         let id = Some(id).filter(|_| takes_ids(recipient));
-                        write_call(call, id, seal, encoded, writer);
+                        write_call(call, id, seal, writer);
                     }
                 }
             }
@@ -173,19 +172,13 @@ fn write_text(text: &Text<'_>, writer: &mut Writer<'_>) {
     writer.object(|writer| writer.member("text").text(text));
 }
 
-fn write_call(
-    call: &ToolCall<'_>,
-    id: Option<&Text<'_>>,
-    seal: Option<&str>,
-    encoded: &mut Encoded,
-    writer: &mut Writer<'_>,
-) {
+fn write_call(call: &ToolCall<'_>, id: Option<&Text<'_>>, seal: Option<&str>, writer: &mut Writer<'_>) {
     writer.object(|writer| {
         writer.member("functionCall").object(|writer| {
             if let Some(id) = id {
                 writer.member("id").text(id);
             }
-            writer.member("name").string(&encoded.emulation.names.replace(&call.name, NAME_RULE));
+            writer.member("name").string(&NAME_RULE.apply(&call.name));
             writer.member("args").raw(&object_of(call));
         });
         if let Some(seal) = seal {
@@ -237,7 +230,6 @@ fn write_answer(
     answer: &Answer<'_, '_>,
     call: &ToolCall<'_>,
     recipient: &Recipient<'_>,
-    encoded: &mut Encoded,
     writer: &mut Writer<'_>,
 ) {
     writer.object(|writer| {
@@ -245,7 +237,7 @@ fn write_answer(
             if takes_ids(recipient) {
                 writer.member("id").text(&answer.id);
             }
-            writer.member("name").string(&encoded.emulation.names.replace(&call.name, NAME_RULE));
+            writer.member("name").string(&NAME_RULE.apply(&call.name));
             writer.member("response");
             write_response(answer.result, writer);
             let mut within = media_of(answer.result, recipient).filter(|place| is_within(place, recipient));

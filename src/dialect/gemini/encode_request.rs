@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     dialect::{
-        Encoded, Recipient,
+        Encoded, Recipient, check_tool_choice,
         json::{Kind, Reader, Writer},
     },
     ir::{ApiError, Content, Format, Raw, Request, Role, Text},
@@ -36,6 +36,7 @@ pub(super) fn encode_request(
     recipient: &Recipient<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Encoded, ApiError> {
+    check_tool_choice(request)?;
     check_media(request, recipient)?;
     let mut encoded = Encoded::default();
     let native = Native::of(request, &mut encoded);

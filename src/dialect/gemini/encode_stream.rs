@@ -3,14 +3,14 @@
 use super::{
     encode_document::{finish_name, write_call, write_end, write_media, write_text},
     error::encode_error,
-    grounding::write_grounding,
+    grounding::{CITATIONS_MAX, write_grounding},
     logprobs::write_logprobs,
     own_seal,
     usage::write_usage,
 };
 use crate::{
     dialect::{
-        StreamEncoder, Wishes,
+        StreamEncoder, Wishes, choices,
         input::kind_of,
         json::{Kind, Writer},
     },
@@ -52,8 +52,6 @@ pub(super) struct Call {
     pub(super) seal: Option<Signature<'static>>,
 }
 
-/// Choices that are told apart (OpenAI allows 128).
-const CHOICES_MAX: usize = 128;
 /// Calls of one choice that are held; further ones are passed over.
 const CALLS_MAX: usize = 1024;
 /// Inputs of calls that are held; what comes beyond is passed over, bytes.
@@ -62,8 +60,6 @@ const HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
 const EARLY_BYTES_MAX: usize = 64 * 1024;
 /// What is kept of a choice to tell the places of sources in it, bytes.
 const SAID_BYTES_MAX: usize = 256 * 1024;
-/// Sources of one choice; further ones are passed over.
-const CITATIONS_MAX: usize = 1024;
 
 impl Encoder {
     pub(super) const fn new(wishes: Wishes) -> Self {
@@ -116,11 +112,7 @@ impl Encoder {
     }
 
     fn state(&mut self, choice: usize) -> &mut ChoiceState {
-        let position = choice.min(CHOICES_MAX - 1);
-        if position >= self.choices.len() {
-            self.choices.resize_with(position + 1, ChoiceState::default);
-        }
-        &mut self.choices[position]
+        choices::state(&mut self.choices, choice)
     }
 
     /// Tells the calls that are held, or those of them that are whole.

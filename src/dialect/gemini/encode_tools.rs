@@ -1,5 +1,7 @@
 //! What Google's models may call, and whether they must.
 
+use std::collections::HashSet;
+
 use super::{
     encode_request::Native,
     schema::{accepted, is_empty},
@@ -7,8 +9,8 @@ use super::{
 use crate::{
     dialect::{
         Encoded, NameRule, Recipient, TEXT_PARAMETER,
-        json::{Reader, Writer},
-        schema::of_text,
+        json::Writer,
+        schema::{describe_text, of_text},
     },
     ir::{Raw, Request, Text, ToolChoice, ToolKind},
 };
@@ -42,7 +44,8 @@ impl<'r, 'a> Declared<'r, 'a> {
         }
         // Google has no word for a choice among some that may be none.
         if let Some(ToolChoice::Allowed { is_required: false, names }) = &request.tool_choice {
-            functions.retain(|kind| kind.name().is_some_and(|name| names.contains(name)));
+            let allowed: HashSet<_> = names.iter().collect();
+            functions.retain(|kind| kind.name().is_some_and(|name| allowed.contains(name)));
         }
         let may_search = recipient.profile.takes_search_with_tools || functions.is_empty();
         let searches = request.web_search.is_some() && may_search;
@@ -87,11 +90,9 @@ fn write_function(kind: &ToolKind<'_>, encoded: &mut Encoded, writer: &mut Write
                 }
             }
             ToolKind::Custom { description, format, .. } => {
-                write_description(description.as_ref(), writer);
+                let told = describe_text(description.as_ref(), format.as_ref());
+                write_description(told.as_ref(), writer);
                 writer.member("parametersJsonSchema").raw(&of_text(TEXT_PARAMETER));
-                if format.as_ref().is_some_and(is_grammar) {
-                    encoded.drop_param("tools");
-                }
                 encoded.emulation.custom_tools.push(given.clone());
             }
             ToolKind::Native { .. } => {}
@@ -103,18 +104,6 @@ fn write_description(description: Option<&Text<'_>>, writer: &mut Writer<'_>) {
     if let Some(description) = description {
         writer.member("description").text(description);
     }
-}
-
-/// Whether the format of a custom tool's text is more than any text.
-fn is_grammar(format: &Raw<'_>) -> bool {
-    let mut is_text = false;
-    let read = Reader::new(format.as_str()).object_if_any(|name, reader| {
-        if name == "type" {
-            is_text = reader.text_if_any()?.is_some_and(|kind| kind.is("text"));
-        }
-        Ok(())
-    });
-    read.is_ok() && !is_text
 }
 
 /// Writes the member `toolConfig`, where there is anything to tell.
@@ -141,7 +130,7 @@ pub(super) fn write_tool_config(
                 if !names.is_empty() {
                     writer.member("allowedFunctionNames").array(|writer| {
                         for name in names {
-                            writer.string(&encoded.emulation.names.replace(name, NAME_RULE));
+                            writer.string(&NAME_RULE.apply(name));
                         }
                     });
                 }

@@ -119,6 +119,9 @@ impl Segment<'_> {
     }
 }
 
+/// Sources of one choice; further ones are passed over.
+pub(super) const CITATIONS_MAX: usize = 1024;
+
 /// Writes the member `groundingMetadata`, where there is anything to tell.
 pub(super) fn write_grounding(citations: &[Citation<'_>], said: &str, writer: &mut Writer<'_>) {
     if citations.is_empty() {
@@ -126,6 +129,7 @@ pub(super) fn write_grounding(citations: &[Citation<'_>], said: &str, writer: &m
     }
     let mut sources: Vec<&Citation<'_>> = Vec::new();
     let mut numbers = Vec::new();
+    let citations = citations.get(..CITATIONS_MAX).unwrap_or(citations);
     for citation in citations {
         let known = sources.iter().position(|source| source.url == citation.url);
         numbers.push(known.unwrap_or(sources.len()));

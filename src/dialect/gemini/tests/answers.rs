@@ -1,7 +1,8 @@
-use super::super::Gemini;
+use super::super::{Gemini, decode_response::Decoder};
 use crate::{
     dialect::{
-        ClientDialect, Encoded, ProviderDialect, Translator, Wishes, json::document, openai_chat::OpenAiChat,
+        ClientDialect, Encoded, ProviderDialect, StreamFraming, Translator, Wishes, fixtures, json::document,
+        openai_chat::OpenAiChat,
     },
     ir::{ApiError, Event, Finish, Piece, Response, Text},
 };
@@ -24,13 +25,10 @@ fn translated(
     Ok(String::from_utf8(out).unwrap())
 }
 
-fn events(stream: &[&str]) -> Vec<String> {
-    let mut decoder = Gemini.response_decoder();
-    let mut seen = Vec::new();
-    for data in stream {
-        decoder.event("", data, &mut |event| seen.push(format!("{event:?}"))).unwrap();
-    }
-    seen
+/// The events of a stream of one chunk, as they are printed.
+fn events(chunk: &str) -> Vec<String> {
+    let stream = format!("data: {chunk}\r\n\r\n");
+    fixtures::streamed(Decoder::default(), StreamFraming::Sse, [stream.as_bytes()]).events
 }
 
 const STREAM: &str = "data: {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"Hm\",\"thought\":true}]},\"index\":0}],\"modelVersion\":\"gemini-3\",\"responseId\":\"r1\",\"usageMetadata\":{\"promptTokenCount\":5,\"totalTokenCount\":5}}\r\n\r\n\
@@ -64,24 +62,22 @@ fn wishes() -> Wishes {
 
 /// What the events of an answer come to.
 fn folded(is_streamed: bool, text: &str) -> Response {
-    let mut response = Response::default();
-    let mut decoder = Gemini.response_decoder();
-    let mut sink = |event: Event<'_>| response.push(&event);
-    if is_streamed {
-        for event in text.split("\r\n\r\n").filter(|event| !event.is_empty()) {
-            decoder.event("", event.strip_prefix("data: ").unwrap(), &mut sink).unwrap();
-        }
+    let read = if is_streamed {
+        fixtures::streamed(Decoder::default(), StreamFraming::Sse, [text.as_bytes()])
     } else {
-        decoder.document(text, &mut sink).unwrap();
-    }
-    assert!(decoder.is_complete());
-    response
+        fixtures::whole(Decoder::default(), text)
+    };
+    assert!(read.is_complete);
+    read.response
 }
 
 #[test]
 fn an_answer_is_the_same_streamed_and_at_once() {
-    let response = folded(true, STREAM);
-    assert_eq!(response, folded(false, DOCUMENT));
+    let stream = STREAM.as_bytes();
+    let read = fixtures::streamed_however_cut(Decoder::default, StreamFraming::Sse, stream, 16);
+    assert_eq!(read.response, folded(false, DOCUMENT));
+    fixtures::harmed(Decoder::default, &[""], DOCUMENT);
+    let response = read.response;
     let usage = response.usage.unwrap();
     assert_eq!((usage.input_tokens, usage.output_tokens, usage.reasoning_tokens), (5, 5, 3));
 }
@@ -281,15 +277,15 @@ fn answers_of_any_shape_are_passed_over() {
         r#"{"candidates":[{"index":-1,"finishReason":3,"groundingMetadata":{"groundingChunks":[1],"groundingSupports":[{"segment":1}]},"logprobsResult":[]}]}"#,
         r#"{"error":null}"#,
     ] {
-        let seen = events(&[odd]);
+        let seen = events(odd);
         assert!(
             seen.iter().all(|event| event.starts_with("Begin") || event.starts_with("Usage")),
             "{seen:?}"
         );
     }
-    let opaque = events(&[
+    let opaque = events(
         r#"{"candidates":[{"content":{"parts":[{"executableCode":{"code":"1"}},{"inlineData":{"mimeType":"image/png","data":"AA=="}}]}}]}"#,
-    ]);
+    );
     assert!(opaque[1].starts_with("Opaque") && opaque[2].starts_with("Media"));
 }
 
