@@ -134,6 +134,28 @@ impl Response {
         }
     }
 
+    /// Tells it again, as events that come to the same.
+    pub fn replay(&self, sink: &mut dyn FnMut(Event<'_>)) {
+        let (id, model) = (self.id.clone(), self.model.clone());
+        sink(Event::Begin { id, model, created: self.created });
+        for (choice, told) in self.choices.iter().enumerate() {
+            // Likelihoods belong to the first text, if there is one.
+            let first = told.pieces.iter().position(|piece| matches!(piece, Piece::Text { .. }));
+            let before = first.map_or(0, |first| first + 1);
+            let logprobs =
+                || told.logprobs.iter().map(|list| Event::LogProbs { choice, content: list.reborrow() });
+            told.pieces[..before].iter().for_each(|piece| piece.replay(choice, sink));
+            logprobs().for_each(&mut *sink);
+            told.pieces[before..].iter().for_each(|piece| piece.replay(choice, sink));
+            if let Some(reason) = told.finish {
+                let (native, stop_sequence) = (told.native_finish.clone(), told.stop_sequence.clone());
+                sink(Event::Finish { choice, reason, native, stop_sequence });
+            }
+        }
+        self.usage.iter().for_each(|usage| sink(Event::Usage(*usage)));
+        self.error.iter().for_each(|error| sink(Event::Error(error.clone())));
+    }
+
     /// Whether anything is said, thought or called.
     pub fn has_content(&self) -> bool {
         self.choices.iter().any(|choice| !choice.pieces.is_empty())
@@ -276,6 +298,52 @@ impl Choice {
     }
 }
 
+impl Piece {
+    fn replay(&self, choice: usize, sink: &mut dyn FnMut(Event<'_>)) {
+        let (on, signature) = match self {
+            Self::Text { text, citations, signature } => {
+                if !text.is_empty() {
+                    sink(Event::Text { choice, text: Text::escaped(text) });
+                }
+                for citation in citations {
+                    sink(Event::Citation { choice, citation: citation.clone() });
+                }
+                (Signed::Text, signature)
+            }
+            Self::Reasoning { text, signature } => {
+                if !text.is_empty() {
+                    sink(Event::Reasoning { choice, text: Text::escaped(text) });
+                }
+                (Signed::Reasoning, signature)
+            }
+            Self::ToolCall { tool, id, name, input, is_custom, signature } => {
+                let (tool, is_custom) = (*tool, *is_custom);
+                let (id, name) = (id.reborrow(), name.reborrow());
+                sink(Event::ToolBegin { choice, tool, id, name, is_custom });
+                if !input.is_empty() {
+                    sink(Event::ToolInput { choice, tool, text: Text::escaped(input) });
+                }
+                (Signed::Tool(tool), signature)
+            }
+            Self::Refusal(text) => return sink(Event::Refusal { choice, text: Text::escaped(text) }),
+            Self::RedactedReasoning { origin, data } => {
+                let (origin, data) = (*origin, data.reborrow());
+                return sink(Event::RedactedReasoning { choice, origin, data });
+            }
+            Self::Media { media_type, data } => {
+                let (media_type, data) = (media_type.reborrow(), data.reborrow());
+                return sink(Event::Media { choice, media_type, data });
+            }
+            Self::Opaque { dialect, raw } => {
+                return sink(Event::Opaque { choice, dialect, raw: raw.reborrow() });
+            }
+        };
+        if let Some(Signature { origin, data }) = signature {
+            sink(Event::Signature { choice, on, origin: *origin, data: data.reborrow() });
+        }
+    }
+}
+
 impl Citation<'_> {
     /// The same, for as long as anybody wants it.
     pub fn into_owned(self) -> Citation<'static> {
@@ -326,6 +394,39 @@ mod tests {
             response.push(&event);
         }
         assert_eq!(response.choices[0].pieces.len(), 2);
+    }
+
+    #[test]
+    fn what_is_told_again_comes_to_the_same() {
+        let seal = |on| Event::Signature { choice: 0, on, origin: Origin::Google, data: "s".into() };
+        let begin =
+            Event::ToolBegin { choice: 0, tool: 0, id: "c".into(), name: "f".into(), is_custom: true };
+        let citation = Citation { url: "https://h".into(), start: Some(1), ..Citation::default() };
+        let mut response = Response::default();
+        for event in [
+            Event::Begin { id: Some("i".into()), model: None, created: Some(1) },
+            Event::Reasoning { choice: 0, text: "a".into() },
+            seal(Signed::Reasoning),
+            Event::RedactedReasoning { choice: 0, origin: Origin::Anthropic, data: "r".into() },
+            text("b"),
+            Event::Citation { choice: 0, citation },
+            seal(Signed::Text),
+            Event::LogProbs { choice: 0, content: Raw::new("[1]") },
+            text("c"),
+            begin,
+            Event::ToolInput { choice: 0, tool: 0, text: "d".into() },
+            seal(Signed::Tool(0)),
+            Event::Refusal { choice: 0, text: "e".into() },
+            Event::Media { choice: 0, media_type: "image/png".into(), data: "f".into() },
+            Event::Opaque { choice: 0, dialect: "g", raw: Raw::new("{}") },
+            Event::Finish { choice: 0, reason: Finish::Stop, native: Some("h".into()), stop_sequence: None },
+            Event::Usage(Usage { input_tokens: 1, ..Usage::default() }),
+        ] {
+            response.push(&event);
+        }
+        let mut again = Response::default();
+        response.replay(&mut |event| again.push(&event));
+        assert_eq!(again, response);
     }
 
     #[test]

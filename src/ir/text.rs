@@ -101,6 +101,15 @@ impl<'a> Raw<'a> {
             .then(|| self.0.parse().ok())?
     }
 
+    /// The same without line ends, which mean nothing between the parts of a value and cannot be in its texts:
+    /// so it fits into an event, whose data ends with its line.
+    pub fn in_one_line(&self) -> Raw<'_> {
+        if memchr::memchr2(b'\n', b'\r', self.0.as_bytes()).is_none() {
+            return self.reborrow();
+        }
+        Raw(Cow::Owned(self.0.replace(['\n', '\r'], " ")))
+    }
+
     /// The same, borrowed.
     pub fn reborrow(&self) -> Raw<'_> {
         Raw(Cow::Borrowed(&self.0))
@@ -205,6 +214,13 @@ mod tests {
     fn white_space_is_blank_however_it_is_said() {
         assert!(Text::escaped(" \\n\\t").is_blank() && Text::escaped("\\u0020 ").is_blank());
         assert!(!Text::escaped("\\na").is_blank() && !Text::escaped("a ").is_blank());
+    }
+
+    #[test]
+    fn a_value_in_one_line_is_the_same_value() {
+        let raw = Raw::new("{\"a\":\r\n [1,\n2]}");
+        assert_eq!(raw.in_one_line().as_str(), "{\"a\":   [1, 2]}");
+        assert_eq!(Raw::new("[1]").in_one_line(), Raw::new("[1]"));
     }
 
     #[test]

@@ -254,7 +254,7 @@ impl StreamEncoder for Encoder {
                 self.write_chunk(*choice, out, None, |writer| {
                     writer.member("delta").object(|_| {});
                     writer.member("logprobs").object(|writer| {
-                        writer.member("content").raw(content);
+                        writer.member("content").raw(&content.in_one_line());
                         writer.member("refusal").null();
                     });
                 });
@@ -262,7 +262,7 @@ impl StreamEncoder for Encoder {
             Event::Opaque { choice, dialect, raw } => {
                 self.chunk(*choice, out, None, |writer| {
                     writer.member("provider_specific_fields").object(|writer| {
-                        writer.member(dialect).array(|writer| writer.raw(raw));
+                        writer.member(dialect).array(|writer| writer.raw(&raw.in_one_line()));
                     });
                 });
             }
