@@ -15,6 +15,8 @@ pub mod json;
 mod multipart;
 mod names;
 pub mod openai_chat;
+pub mod openai_completion;
+pub mod openai_responses;
 mod schema;
 mod splice;
 mod sse;

@@ -220,7 +220,8 @@ fn located<'a>(media: Option<Reader<'a>>, name: &str) -> Result<(Text<'a>, Optio
         .map_err(|error| error.inside(name))
 }
 
-fn audio(media: Option<Reader<'_>>) -> Result<Media<'_>, ReadError> {
+/// Reads `input_audio`.
+pub(in crate::dialect) fn audio(media: Option<Reader<'_>>) -> Result<Media<'_>, ReadError> {
     let mut reader = media.ok_or_else(|| ReadError::missing("input_audio"))?;
     let (mut data, mut format) = (None, None);
     let read = reader.object(|name, reader| {
@@ -386,11 +387,14 @@ pub(super) fn cache_control<'a>(reader: &mut Reader<'a>) -> Result<Option<CacheM
 }
 
 /// OpenAI's own mark; its `30m` is the longer of the two lives that others know.
-fn cache_breakpoint<'a>(reader: &mut Reader<'a>) -> Result<Option<CacheMark<'a>>, ReadError> {
+pub(in crate::dialect) fn cache_breakpoint<'a>(
+    reader: &mut Reader<'a>,
+) -> Result<Option<CacheMark<'a>>, ReadError> {
     let mark = cache_control(reader)?;
     Ok(mark.map(|mark| CacheMark { ttl: mark.ttl.map(|_| Text::escaped("1h")) }))
 }
 
-fn wrong(what: &str) -> ReadError {
+/// A value of the wrong kind; `what` ends a sentence which begins with its path.
+pub(in crate::dialect) fn wrong(what: &str) -> ReadError {
     ReadError::Refused { path: String::new(), code: "invalid_type", what: what.to_owned() }
 }

@@ -1,10 +1,9 @@
 //! What an OpenAI client asks for (`POST /v1/chat/completions`).
 
-use std::borrow::Cow;
-
 use super::{
     decode_message::{cache_control, message},
-    decode_tools::{function, legacy_choice, tool, tool_choice},
+    decode_parameters::{named_effort, parameter, reasoning},
+    decode_tools::{function, legacy_choice, tool},
 };
 use crate::{
     dialect::json::{Kind, ReadError, Reader},
@@ -26,9 +25,7 @@ pub(super) fn decode_request(body: &str) -> Result<Request<'_>, ReadError> {
     let mut has_messages = false;
     let mut reader = Reader::new(body);
     reader.object(|name, reader| {
-        let sampling = &mut request.sampling;
         match name {
-            "model" => reader.skip()?,
             "messages" => {
                 has_messages = true;
                 reader.array(|reader| {
@@ -44,7 +41,6 @@ pub(super) fn decode_request(body: &str) -> Result<Request<'_>, ReadError> {
                     })
                 })?;
             }
-            "tool_choice" => request.tool_choice = tool_choice(reader)?,
             "functions" => {
                 reader.unless_null(|reader| {
                     reader.array(|reader| {
@@ -54,52 +50,19 @@ pub(super) fn decode_request(body: &str) -> Result<Request<'_>, ReadError> {
                 })?;
             }
             "function_call" => legacy.choice = legacy_choice(reader)?,
-            "parallel_tool_calls" => request.parallel_tool_calls = reader.boolean_unless_null()?,
             "max_completion_tokens" => request.max_tokens = reader.count_unless_null()?,
             "max_tokens" => max_tokens = reader.count_unless_null()?,
-            "temperature" => sampling.temperature = reader.number_unless_null()?,
-            "top_p" => sampling.top_p = reader.number_unless_null()?,
-            "top_k" => sampling.top_k = reader.number_unless_null()?,
-            "frequency_penalty" => sampling.frequency_penalty = reader.number_unless_null()?,
-            "presence_penalty" => sampling.presence_penalty = reader.number_unless_null()?,
-            "seed" => sampling.seed = reader.number_unless_null()?,
-            "n" => sampling.choices = reader.count_unless_null()?,
-            "logit_bias" => sampling.logit_bias = reader.raw_unless_null()?,
-            "logprobs" => sampling.logprobs = reader.boolean_unless_null()?,
-            "top_logprobs" => sampling.top_logprobs = reader.number_unless_null()?,
-            "stop" => request.stop = stop(reader)?,
+            "logprobs" => request.sampling.logprobs = reader.boolean_unless_null()?,
             "response_format" => request.format = response_format(reader)?,
             "reasoning_effort" => reasoning_effort(reader, &mut request.reasoning)?,
-            "reasoning" => reasoning(reader, &mut request.reasoning)?,
             "thinking" => thinking(reader, &mut request.reasoning)?,
-            "stream" => request.is_streamed = reader.boolean_unless_null()?.unwrap_or_default(),
-            "stream_options" => {
-                reader.unless_null(|reader| {
-                    reader.object(|name, reader| {
-                        if name == "include_usage" {
-                            request.includes_usage = reader.boolean_unless_null()?.unwrap_or_default();
-                        }
-                        Ok(())
-                    })
-                })?;
-            }
-            "user" if request.user.is_none() => request.user = reader.text_unless_null()?,
-            "safety_identifier" => request.user = reader.text_unless_null()?.or_else(|| request.user.take()),
-            "metadata" => request.metadata = reader.raw_unless_null()?,
-            "service_tier" => request.service_tier = reader.text_unless_null()?,
             "verbosity" => request.verbosity = reader.text_unless_null()?,
             "web_search_options" => request.web_search = reader.raw_unless_null()?,
             "modalities" => request.modalities = reader.raw_unless_null()?,
             "audio" => request.audio = reader.raw_unless_null()?,
             "prediction" => request.prediction = reader.raw_unless_null()?,
-            "store" => request.is_stored = reader.boolean_unless_null()?,
             "cache_control" => request.cache = cache_control(reader)?,
-            other => {
-                let raw = reader.raw()?;
-                if !raw.is_null() {
-                    request.extra.push((Cow::Owned(other.to_owned()), raw));
-                }
-            }
+            other => parameter(other, reader, &mut request)?,
         }
         Ok(())
     })?;
@@ -112,18 +75,6 @@ pub(super) fn decode_request(body: &str) -> Result<Request<'_>, ReadError> {
     request.tools.append(&mut legacy.tools);
     request.tool_choice = request.tool_choice.take().or(legacy.choice);
     Ok(request)
-}
-
-fn stop<'a>(reader: &mut Reader<'a>) -> Result<Vec<Text<'a>>, ReadError> {
-    let mut stop = Vec::new();
-    match reader.kind() {
-        Some(Kind::Array) => reader.array(|reader| {
-            stop.push(reader.text()?);
-            Ok(())
-        })?,
-        _ => stop.extend(reader.text_unless_null()?),
-    }
-    Ok(stop)
 }
 
 fn response_format<'a>(reader: &mut Reader<'a>) -> Result<Format<'a>, ReadError> {
@@ -150,7 +101,8 @@ fn response_format<'a>(reader: &mut Reader<'a>) -> Result<Format<'a>, ReadError>
     }
 }
 
-fn json_schema<'a>(reader: &mut Reader<'a>) -> Result<Format<'a>, ReadError> {
+/// A schema and what is said of it.
+pub(in crate::dialect) fn json_schema<'a>(reader: &mut Reader<'a>) -> Result<Format<'a>, ReadError> {
     let (mut name, mut description, mut schema, mut is_strict) = (None, None, None, None);
     reader.object(|member, reader| {
         match member {
@@ -180,31 +132,6 @@ fn reasoning_effort(reader: &mut Reader<'_>, reasoning: &mut Option<Reasoning>) 
     Ok(())
 }
 
-/// As OpenRouter and the Responses API say it.
-fn reasoning(reader: &mut Reader<'_>, reasoning: &mut Option<Reasoning>) -> Result<(), ReadError> {
-    let mut wanted = Reasoning::default();
-    reader.object_if_any(|name, reader| {
-        match name {
-            "effort" => {
-                let effort = reader.text_unless_null()?;
-                wanted.effort = effort.map(|effort| named_effort(&effort)).transpose()?;
-            }
-            "max_tokens" => wanted.budget_tokens = reader.count_unless_null()?,
-            "exclude" => wanted.is_shown = reader.boolean_unless_null()?.map(|is_excluded| !is_excluded),
-            "summary" => wanted.is_shown = reader.text_unless_null()?.map(|_| true).or(wanted.is_shown),
-            "enabled" if reader.kind() == Some(Kind::Boolean) && !reader.boolean()? => {
-                wanted.effort = Some(Effort::None);
-            }
-            _ => {}
-        }
-        Ok(())
-    })?;
-    if wanted != Reasoning::default() {
-        *reasoning = Some(wanted);
-    }
-    Ok(())
-}
-
 /// As Anthropic and DeepSeek say it.
 fn thinking(reader: &mut Reader<'_>, reasoning: &mut Option<Reasoning>) -> Result<(), ReadError> {
     let (mut kind, mut budget) = (None, None);
@@ -228,13 +155,10 @@ fn thinking(reader: &mut Reader<'_>, reasoning: &mut Option<Reasoning>) -> Resul
     Ok(())
 }
 
-fn named_effort(name: &Text<'_>) -> Result<Effort, ReadError> {
-    let names = || Effort::ALL.map(Effort::name).join(", ");
-    Effort::named(name.as_escaped()).ok_or_else(|| ReadError::invalid(format!("must be one of {}", names())))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
     use crate::ir::{Content, Input, Media, Part, Role, ToolKind};
 

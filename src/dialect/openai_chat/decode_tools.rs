@@ -32,7 +32,7 @@ pub(super) fn tool<'a>(reader: &mut Reader<'a>) -> Result<Tool<'a>, ReadError> {
 }
 
 /// Reads the description of a function.
-pub(super) fn function<'a>(reader: &mut Reader<'a>) -> Result<ToolKind<'a>, ReadError> {
+pub(in crate::dialect) fn function<'a>(reader: &mut Reader<'a>) -> Result<ToolKind<'a>, ReadError> {
     let (mut name, mut description, mut parameters, mut is_strict) = (None, None, None, None);
     reader.object(|member, reader| {
         match member {
@@ -48,7 +48,8 @@ pub(super) fn function<'a>(reader: &mut Reader<'a>) -> Result<ToolKind<'a>, Read
     Ok(ToolKind::Function { name, description, parameters, is_strict })
 }
 
-fn custom<'a>(reader: &mut Reader<'a>) -> Result<ToolKind<'a>, ReadError> {
+/// Reads the description of a tool that takes a text.
+pub(in crate::dialect) fn custom<'a>(reader: &mut Reader<'a>) -> Result<ToolKind<'a>, ReadError> {
     let (mut name, mut description, mut format) = (None, None, None);
     reader.object(|member, reader| {
         match member {
@@ -63,7 +64,9 @@ fn custom<'a>(reader: &mut Reader<'a>) -> Result<ToolKind<'a>, ReadError> {
 }
 
 /// Reads `tool_choice`.
-pub(super) fn tool_choice<'a>(reader: &mut Reader<'a>) -> Result<Option<ToolChoice<'a>>, ReadError> {
+pub(in crate::dialect) fn tool_choice<'a>(
+    reader: &mut Reader<'a>,
+) -> Result<Option<ToolChoice<'a>>, ReadError> {
     match reader.kind() {
         Some(Kind::Null) => reader.skip().map(|()| None),
         Some(Kind::Text) => chosen_word(&reader.text()?).map(Some),
@@ -82,6 +85,8 @@ fn chosen_word<'a>(word: &Text<'_>) -> Result<ToolChoice<'a>, ReadError> {
 
 fn chosen_tool<'a>(reader: &mut Reader<'a>) -> Result<ToolChoice<'a>, ReadError> {
     let (mut kind, mut name, mut allowed) = (None, None, None);
+    // As the Responses API says it, what is allowed stands here.
+    let mut flat = reader.clone();
     reader.object(|member, reader| {
         match member {
             "type" => kind = Some(reader.text()?),
@@ -93,30 +98,35 @@ fn chosen_tool<'a>(reader: &mut Reader<'a>) -> Result<ToolChoice<'a>, ReadError>
         Ok(())
     })?;
     let kind = kind.ok_or_else(|| ReadError::missing("type"))?;
-    match (kind.as_escaped(), name, allowed) {
-        ("allowed_tools", _, Some((is_required, names))) => Ok(ToolChoice::Allowed { is_required, names }),
-        ("allowed_tools", _, None) => Err(ReadError::missing("allowed_tools")),
-        ("custom", Some(name), _) => Ok(ToolChoice::Named { name, is_custom: true }),
-        ("function" | "tool", Some(name), _) => Ok(ToolChoice::Named { name, is_custom: false }),
-        ("function" | "tool" | "custom", None, _) => Err(ReadError::missing("name")),
+    match (kind.as_escaped(), name) {
+        ("allowed_tools", _) => {
+            let (is_required, names) = allowed.map_or_else(|| allowed_tools(&mut flat), Ok)?;
+            Ok(ToolChoice::Allowed { is_required, names })
+        }
+        ("custom", Some(name)) => Ok(ToolChoice::Named { name, is_custom: true }),
+        ("function" | "tool", Some(name)) => Ok(ToolChoice::Named { name, is_custom: false }),
+        ("function" | "tool" | "custom", None) => Err(ReadError::missing("name")),
         _ => chosen_word(&kind),
     }
 }
 
 fn allowed_tools<'a>(reader: &mut Reader<'a>) -> Result<(bool, Vec<Text<'a>>), ReadError> {
-    let (mut is_required, mut names) = (false, Vec::new());
+    let (mut is_required, mut names) = (false, None);
     reader.object(|member, reader| {
         match member {
             "mode" => is_required = reader.text()?.is("required"),
-            "tools" => reader.array(|reader| {
-                names.push(named(reader)?);
-                Ok(())
-            })?,
+            "tools" => {
+                let names = names.get_or_insert_with(Vec::new);
+                reader.array(|reader| {
+                    names.push(named(reader)?);
+                    Ok(())
+                })?;
+            }
             _ => {}
         }
         Ok(())
     })?;
-    Ok((is_required, names))
+    Ok((is_required, names.ok_or_else(|| ReadError::missing("tools"))?))
 }
 
 /// The name of a tool that is described, perhaps one level below.

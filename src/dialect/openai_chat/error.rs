@@ -29,7 +29,7 @@ pub fn encode_stream_error(error: &ApiError, out: &mut Vec<u8>) {
 }
 
 /// What a provider of OpenAI's dialect says of a request that it refused.
-pub(super) fn decode_error(status: u16, fields: &Fields, body: &str) -> ApiError {
+pub(in crate::dialect) fn decode_error(status: u16, fields: &Fields, body: &str) -> ApiError {
     let told = read_body(body).unwrap_or_default();
     let mut error = refusal(status, &told);
     error.retry_after = retry_after(fields);
@@ -37,7 +37,7 @@ pub(super) fn decode_error(status: u16, fields: &Fields, body: &str) -> ApiError
 }
 
 /// An error that stands in an answer; none where it is null or says nothing.
-pub(super) fn read_in_band(reader: &mut Reader<'_>) -> Result<Option<ApiError>, ReadError> {
+pub(in crate::dialect) fn read_in_band(reader: &mut Reader<'_>) -> Result<Option<ApiError>, ReadError> {
     let told = match reader.kind() {
         Some(Kind::Object) => read_error(reader)?,
         Some(Kind::Text) => {
@@ -71,7 +71,7 @@ impl Told {
         match () {
             () if says("rate_limit") || says("quota") => 429,
             () if says("overloaded") || says("unavailable") => 503,
-            () if says("invalid_request") => 400,
+            () if says("invalid_request") || says("invalid_prompt") || says("image") => 400,
             () if says("authentication") => 401,
             () => 502,
         }

@@ -1,6 +1,7 @@
 //! OpenAI's chat completions, which most clients speak and most providers understand.
 
 mod decode_message;
+mod decode_parameters;
 mod decode_request;
 mod decode_response;
 mod decode_tools;
@@ -11,7 +12,13 @@ mod encode_stream;
 mod error;
 mod usage;
 
+pub(super) use decode_message::{audio, cache_breakpoint, wrong};
+pub(super) use decode_parameters::parameter;
+pub(super) use decode_request::json_schema;
+pub(super) use decode_tools::{custom, function};
 pub use error::{by_status, encode_error, encode_stream_error, retry_after};
+pub(super) use error::{decode_error, read_in_band};
+pub(super) use usage::{read_usage, write_usage};
 
 use super::{
     ClientDialect, Encoded, ProviderDialect, Recipient, ResponseDecoder, StreamEncoder, Wishes,
@@ -26,7 +33,7 @@ use crate::{
 #[derive(Debug)]
 pub struct OpenAiChat;
 
-const NAME: &str = "openai_chat";
+pub(super) const NAME: &str = "openai_chat";
 
 impl ClientDialect for OpenAiChat {
     fn name(&self) -> &'static str {
@@ -73,7 +80,7 @@ impl ProviderDialect for OpenAiChat {
     }
 
     fn decode_error(&self, status: u16, fields: &Fields, body: &str) -> ApiError {
-        error::decode_error(status, fields, body)
+        decode_error(status, fields, body)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// Reads `usage`; none where it is null. Vendors that count otherwise are understood too.
-pub(super) fn read_usage(reader: &mut Reader<'_>) -> Result<Option<Usage>, ReadError> {
+pub(in crate::dialect) fn read_usage(reader: &mut Reader<'_>) -> Result<Option<Usage>, ReadError> {
     if reader.kind() != Some(Kind::Object) {
         return reader.skip().map(|()| None);
     }
@@ -57,7 +57,7 @@ pub(super) fn read_usage(reader: &mut Reader<'_>) -> Result<Option<Usage>, ReadE
 }
 
 /// Writes the value of `usage`.
-pub(super) fn write_usage(usage: &Usage, writer: &mut Writer<'_>) {
+pub(in crate::dialect) fn write_usage(usage: &Usage, writer: &mut Writer<'_>) {
     writer.object(|writer| {
         writer.member("prompt_tokens").count(usage.input_tokens);
         writer.member("completion_tokens").count(usage.output_tokens);
