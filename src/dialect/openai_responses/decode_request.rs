@@ -144,3 +144,154 @@ fn include<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>) -> Result<(),
 fn kept(what: &str) -> ReadError {
     ReadError::Refused { path: String::new(), code: "unsupported_parameter", what: what.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::{Content, Effort, Input, Media, Origin, Raw, ToolChoice, ToolKind};
+
+    fn content(request: &Request<'_>, message: usize, part: usize) -> String {
+        format!("{:?}", request.messages[message].parts[part].content)
+    }
+
+    #[test]
+    fn items_become_messages_that_keep_their_order_and_their_bytes() {
+        let body = r#"{"model":"m","instructions":"S\u00e9","input":[
+            {"role":"user","content":"q"},
+            {"type":"message","role":"developer","content":[{"type":"input_text","text":"d","prompt_cache_breakpoint":{"mode":"explicit"}}]},
+            {"role":"user","content":[{"type":"input_image","image_url":"https://h/i.png","detail":"low"},
+                {"type":"input_image","file_id":"file-1"},
+                {"type":"input_file","filename":"a.txt","file_data":"YQ=="},{"type":"new_part","x":1}]},
+            {"type":"reasoning","id":"rs_1","summary":[{"type":"summary_text","text":"a"},{"type":"summary_text","text":"b"}],"encrypted_content":"E"},
+            {"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"t","annotations":[]},{"type":"refusal","refusal":"no"}]},
+            {"type":"function_call","id":"fc_1","call_id":"c1","name":"f","arguments":"{\"a\": 1e400}"},
+            {"type":"custom_tool_call","call_id":"c2","name":"sql","input":"select 1"},
+            {"type":"web_search_call","id":"ws_1","status":"completed"},
+            {"type":"function_call_output","call_id":"c1","output":"12"},
+            {"type":"custom_tool_call_output","call_id":"c2","output":[{"type":"input_image","image_url":"https://h/j.png"}]},
+            {"role":"user","content":"and?"}]}"#;
+        let request = decode_request(body).unwrap();
+        let roles: Vec<_> =
+            request.messages.iter().map(|message| (message.role, message.parts.len())).collect();
+        let (system, developer) = ((Role::System, 1), (Role::Developer, 1));
+        let (asked, seen, said, results) =
+            ((Role::User, 1), (Role::User, 4), (Role::Assistant, 6), (Role::User, 2));
+        assert_eq!(roles, [system, asked, developer, seen, said, results, asked]);
+        assert_eq!(request.messages[0].parts, [Part::text(Text::escaped(r"S\u00e9"))]);
+        assert!(request.messages[2].parts[0].cache.is_some());
+        assert!(content(&request, 3, 1).contains("Stored"));
+        assert!(content(&request, 3, 2).contains("text/plain"));
+        assert!(content(&request, 3, 3).contains("openai_responses"));
+        let thought = &request.messages[4].parts[0];
+        assert_eq!(thought.content, Content::Reasoning(Text::escaped("a\\n\\nb")));
+        assert_eq!(thought.signature.as_ref().unwrap().origin, Origin::OpenAi);
+        let Content::ToolCall(call) = &request.messages[4].parts[3].content else { panic!() };
+        assert_eq!(call.input, Input::Text(Text::escaped(r#"{\"a\": 1e400}"#)));
+        let Content::ToolCall(call) = &request.messages[4].parts[4].content else { panic!() };
+        assert!(call.is_custom && call.name.is("sql"));
+        assert!(matches!(request.messages[4].parts[5].content, Content::Opaque { .. }));
+        let Content::ToolResult(result) = &request.messages[5].parts[1].content else { panic!() };
+        assert!(matches!(&result.parts[0].content, Content::Image { media: Media::Url { .. }, .. }));
+    }
+
+    #[test]
+    fn parameters_are_read_in_all_their_forms() {
+        let body = r#"{"input":"q","max_output_tokens":7,"temperature":1.0,"top_logprobs":2,"stream":true,"store":true,
+            "tools":[{"type":"function","name":"f","parameters":{"b":1,"a":2},"strict":true},
+                {"type":"custom","name":"c","format":{"type":"grammar","syntax":"lark","definition":"x"}},{"type":"web_search"}],
+            "tool_choice":{"type":"allowed_tools","mode":"required","tools":[{"type":"function","name":"f"}]},
+            "text":{"verbosity":"low","format":{"type":"json_schema","name":"n","schema":{"b":1},"strict":true}},
+            "reasoning":{"effort":"low","summary":"auto"},"safety_identifier":"u","metadata":{"k":"v"},
+            "include":["reasoning.encrypted_content","file_search_call.results"],"truncation":"disabled",
+            "previous_response_id":null,"background":false,"prompt_cache_key":"p"}"#;
+        let request = decode_request(body).unwrap();
+        assert_eq!((request.max_tokens, request.is_streamed, request.is_stored), (Some(7), true, Some(true)));
+        assert!(
+            matches!(&request.tools[0].kind, ToolKind::Function { parameters: Some(raw), is_strict: Some(true), .. }
+            if raw.as_str() == r#"{"b":1,"a":2}"#)
+        );
+        assert!(matches!(&request.tools[1].kind, ToolKind::Custom { format: Some(raw), .. }
+            if raw.as_str() == r#"{"type":"grammar","grammar":{"syntax":"lark","definition":"x"}}"#));
+        assert!(matches!(&request.tools[2].kind, ToolKind::Native { dialect: "openai_responses", .. }));
+        assert!(
+            matches!(&request.tool_choice, Some(ToolChoice::Allowed { is_required: true, names }) if names.len() == 1)
+        );
+        assert!(
+            matches!(&request.format, Format::JsonSchema { is_strict: Some(true), name, .. } if name.is("n"))
+        );
+        let reasoning = request.reasoning.unwrap();
+        assert_eq!((reasoning.effort, reasoning.is_shown), (Some(Effort::Low), Some(true)));
+        assert!(request.user.unwrap().is("u") && request.verbosity.unwrap().is("low"));
+        assert_eq!(request.sampling.logprobs, Some(true));
+        let extra: Vec<_> = request.extra.iter().map(|(name, _)| &**name).collect();
+        assert_eq!(extra, ["include", "prompt_cache_key"]);
+        let plain =
+            decode_request(r#"{"input":"q","include":["message.output_text.logprobs"],"top_logprobs":0}"#);
+        let plain = plain.unwrap();
+        assert!(plain.extra.is_empty() && plain.sampling.top_logprobs == Some(Raw::new("0")));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_its_name() {
+        for (body, param) in [
+            (r#"{}"#, "input"),
+            (r#"{"input":1}"#, "input"),
+            (r#"{"input":[{"role":"robot","content":"a"}]}"#, "input[0].role"),
+            (r#"{"input":[{"role":"user"}]}"#, "input[0].content"),
+            (r#"{"input":[{"role":"user","content":[{"type":"input_text"}]}]}"#, "input[0].content[0].text"),
+            (
+                r#"{"input":[{"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,***"}]}]}"#,
+                "input[0].content[0].image_url",
+            ),
+            (r#"{"input":[{"type":"function_call","name":"f","arguments":"{}"}]}"#, "input[0].call_id"),
+            (r#"{"input":[{"type":"function_call_output","call_id":"c"}]}"#, "input[0].output"),
+            (r#"{"input":[{"type":"item_reference","id":"msg_1"}]}"#, "input[0]"),
+            (r#"{"input":[{"id":"msg_1"}]}"#, "input[0]"),
+            (r#"{"input":[{}]}"#, "input[0].type"),
+            (r#"{"input":"a","previous_response_id":"resp_1"}"#, "previous_response_id"),
+            (r#"{"input":"a","conversation":{"id":"conv_1"}}"#, "conversation"),
+            (r#"{"input":"a","prompt":{"id":"pmpt_1"}}"#, "prompt"),
+            (r#"{"input":"a","background":true}"#, "background"),
+            (r#"{"input":"a","text":{"format":{"type":"xml"}}}"#, "text.format.type"),
+            (r#"{"input":"a","tools":[{"type":"function"}]}"#, "tools[0].name"),
+            (r#"{"input":"a","tools":[{"name":"f"}]}"#, "tools[0].type"),
+            (r#"{"input":"a","max_output_tokens":-1}"#, "max_output_tokens"),
+            (r#"{"input":"a","tool_choice":{"type":"function"}}"#, "tool_choice.name"),
+        ] {
+            let error = decode_request(body).map(|_| ()).unwrap_err().into_refusal();
+            assert_eq!((error.status, error.param.as_deref()), (400, Some(param)), "{body}");
+        }
+    }
+
+    #[test]
+    fn seals_of_any_maker_go_back_to_what_they_are_on() {
+        let body = r#"{"input":[
+            {"type":"reasoning","summary":[{"type":"summary_text","text":"hm"}],"encrypted_content":"bf1:anthropic:reasoning:QQ=="},
+            {"type":"reasoning","summary":[],"encrypted_content":"bf1:anthropic:redacted:Qg=="},
+            {"role":"assistant","content":"t"},
+            {"type":"reasoning","summary":[],"encrypted_content":"bf1:google:text:Qw=="},
+            {"type":"function_call","call_id":"c1","name":"f","arguments":""},
+            {"type":"reasoning","summary":[],"encrypted_content":"bf1:google:call.YzE:RA=="},
+            {"type":"reasoning","summary":[],"encrypted_content":"gAAAA"}]}"#;
+        let request = decode_request(body).unwrap();
+        let seals: Vec<_> = request.messages[0]
+            .parts
+            .iter()
+            .map(|part| match (&part.content, &part.signature) {
+                (Content::RedactedReasoning { origin, data }, None) => {
+                    (*origin, data.to_plain().into_owned())
+                }
+                (_, Some(seal)) => (seal.origin, seal.data.to_plain().into_owned()),
+                (content, None) => panic!("{content:?}"),
+            })
+            .collect();
+        let expected = [
+            (Origin::Anthropic, "QQ=="),
+            (Origin::Anthropic, "Qg=="),
+            (Origin::Google, "Qw=="),
+            (Origin::Google, "RA=="),
+            (Origin::OpenAi, "gAAAA"),
+        ];
+        assert_eq!(seals, expected.map(|(origin, data)| (origin, data.to_owned())));
+    }
+}

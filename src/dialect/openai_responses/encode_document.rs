@@ -1,9 +1,9 @@
 //! A whole answer for a client of the Responses API.
 
-use super::{encode_item::Item, encode_stream::Encoder, usage::write_usage};
+use super::{encode_item::Item, encode_stream::Encoder, error::write_error, usage::write_usage};
 use crate::{
     dialect::{StreamEncoder, Wishes, json::Writer},
-    ir::{Finish, Raw, Response, Text, Usage},
+    ir::{ApiError, Finish, Raw, Response, Text, Usage},
 };
 
 /// Writes a whole answer: what its stream would come to.
@@ -28,6 +28,8 @@ pub(super) struct Answer {
     pub(super) finish: Option<Finish>,
     /// What has been used up, where that was told.
     pub(super) usage: Option<Usage>,
+    /// Why there is no more of it.
+    pub(super) error: Option<ApiError>,
     /// What only other dialects know, by their names.
     pub(super) strange: Vec<(&'static str, Raw<'static>)>,
 }
@@ -51,7 +53,10 @@ impl Answer {
             writer.member("created_at").count(self.created);
             writer.member("status").string(status);
             writer.member("background").boolean(false);
-            writer.member("error").null();
+            match &self.error {
+                Some(error) => write_error(error, writer.member("error")),
+                None => writer.member("error").null(),
+            }
             match self.incomplete().filter(|_| status == "incomplete") {
                 Some(reason) => writer
                     .member("incomplete_details")

@@ -322,3 +322,183 @@ fn write_rest(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        dialect::{ClientDialect, Quirks, json::document::json, openai_chat::OpenAiChat},
+        ir::Profile,
+    };
+
+    fn encoded(request: &Request<'_>, profile: &Profile) -> Result<(String, Encoded), ApiError> {
+        let recipient = Recipient { model: "gpt-5-pro", profile, quirks: &Quirks::OWNER, is_strict: false };
+        let mut out = Vec::new();
+        let encoded = encode_request(request, &recipient, &mut out)?;
+        Ok((String::from_utf8(out).unwrap(), encoded))
+    }
+
+    fn bridged(chat: &str) -> Result<(serde_json::Value, Encoded), ApiError> {
+        let request = OpenAiChat.decode_request(chat).unwrap();
+        let (text, encoded) = encoded(&request, &Profile::default())?;
+        Ok((serde_json::from_str(&text).unwrap(), encoded))
+    }
+
+    #[test]
+    fn a_chat_is_asked_by_the_responses_api() {
+        let (body, encoded) = bridged(
+            r#"{"model":"x","stream":true,"max_tokens":5,"reasoning_effort":"low","verbosity":"low","user":"u",
+            "service_tier":"flex","metadata":{"k":"v"},"parallel_tool_calls":false,"top_logprobs":2,"logprobs":true,
+            "temperature":0.5,"prompt_cache_key":"p","web_search_options":{"search_context_size":"low",
+                "user_location":{"type":"approximate","approximate":{"city":"Bonn"}}},
+            "response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"b":1,"a":2}}},
+            "tool_choice":{"type":"function","function":{"name":"f"}},
+            "tools":[{"type":"function","function":{"name":"f"}},
+                {"type":"custom","custom":{"name":"sql","format":{"type":"grammar","grammar":{"syntax":"lark","definition":"d"}}}}],
+            "messages":[{"role":"system","content":"S"},{"role":"user","content":[{"type":"text","text":"q"},
+                {"type":"image_url","image_url":{"url":"https://h/i.png"}},{"type":"file","file":{"file_id":"file-1"}}]},
+            {"role":"assistant","content":"t","reasoning_details":[
+                {"type":"reasoning.text","text":"hm","signature":"E","format":"openai-responses-v1"},
+                {"type":"reasoning.encrypted","data":"F","format":"openai-responses-v1"},
+                {"type":"reasoning.text","text":"no","signature":"A","format":"anthropic-claude-v1"}],
+             "tool_calls":[{"id":"c1","type":"function","function":{"name":"f","arguments":""}},
+                {"id":"c2","type":"custom","custom":{"name":"sql","input":"select 1"}}]},
+            {"role":"tool","tool_call_id":"c1","content":"12"},
+            {"role":"tool","tool_call_id":"c2","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"https://h/j.png"}}]}]}"#,
+        )
+        .unwrap();
+        assert!(encoded.dropped.is_empty() && encoded.dropped_extra.is_empty());
+        let text = |kind, text| json!({"type": kind, "text": text});
+        let image = |url| json!({"type": "input_image", "image_url": url, "detail": "auto"});
+        let expected = json!({
+            "model": "gpt-5-pro",
+            "input": [
+                {"type": "message", "role": "system", "content": [text("input_text", "S")]},
+                {"type": "message", "role": "user", "content": [text("input_text", "q"), image("https://h/i.png"),
+                    {"type": "input_file", "file_id": "file-1"}]},
+                {"type": "reasoning", "summary": [text("summary_text", "hm")], "encrypted_content": "E"},
+                {"type": "reasoning", "summary": [], "encrypted_content": "F"},
+                {"type": "message", "role": "assistant", "content": [text("output_text", "t")]},
+                {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
+                {"type": "custom_tool_call", "call_id": "c2", "name": "sql", "input": "select 1"},
+                {"type": "function_call_output", "call_id": "c1", "output": "12"},
+                {"type": "custom_tool_call_output", "call_id": "c2",
+                    "output": [text("input_text", "a"), image("https://h/j.png")]},
+            ],
+            "stream": true,
+            "store": false,
+            "max_output_tokens": 5,
+            "temperature": 0.5,
+            "top_logprobs": 2,
+            "tools": [
+                {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}, "strict": false},
+                {"type": "custom", "name": "sql", "format": {"type": "grammar", "syntax": "lark", "definition": "d"}},
+                {"type": "web_search", "search_context_size": "low",
+                    "user_location": {"type": "approximate", "city": "Bonn"}},
+            ],
+            "tool_choice": {"type": "function", "name": "f"},
+            "parallel_tool_calls": false,
+            "text": {"verbosity": "low",
+                "format": {"type": "json_schema", "name": "n", "schema": {"b": 1, "a": 2}, "strict": false}},
+            "reasoning": {"effort": "low", "summary": "auto"},
+            "include": ["reasoning.encrypted_content", "message.output_text.logprobs"],
+            "safety_identifier": "u",
+            "metadata": {"k": "v"},
+            "service_tier": "flex",
+            "prompt_cache_key": "p",
+        });
+        assert_eq!(body, expected, "{body:#}");
+    }
+
+    #[test]
+    fn what_this_api_does_not_have_is_named() {
+        let (body, encoded) = bridged(
+            r#"{"messages":[],"stop":"x","seed":1,"logit_bias":{},"frequency_penalty":1,"presence_penalty":1,"top_k":2,
+                "prediction":{},"audio":{},"modalities":["text","audio"],"store":true,"n":1,"unheard_of":1}"#,
+        )
+        .unwrap();
+        let mut dropped = encoded.dropped;
+        dropped.sort_unstable();
+        let expected = [
+            "audio",
+            "frequency_penalty",
+            "logit_bias",
+            "modalities",
+            "prediction",
+            "presence_penalty",
+            "seed",
+            "stop",
+            "top_k",
+        ];
+        assert_eq!(dropped, expected);
+        assert_eq!(encoded.dropped_extra, ["unheard_of"]);
+        assert_eq!(body["store"], json!(true));
+        assert!(body.get("tools").is_none() && body.get("reasoning").is_none() && body.get("text").is_none());
+    }
+
+    #[test]
+    fn what_would_mean_something_else_is_refused() {
+        let heard = r#"{"messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"YQ==","format":"wav"}}]}]}"#;
+        for (chat, param) in [(r#"{"messages":[],"n":2}"#, "n"), (heard, "messages")] {
+            let error = bridged(chat).map(|_| ()).unwrap_err();
+            assert_eq!((error.status, error.code), (400, Some("unsupported_parameter")));
+            assert_eq!(error.param.as_deref(), Some(param));
+        }
+    }
+
+    #[test]
+    fn a_model_that_does_not_reason_is_not_asked_for_sealed_reasoning() {
+        let request = OpenAiChat.decode_request(r#"{"messages":[]}"#).unwrap();
+        let profile = Profile { thinking: Thinking::Never, ..Profile::default() };
+        assert!(!encoded(&request, &profile).unwrap().0.contains("include"));
+    }
+
+    #[test]
+    fn a_name_that_openai_does_not_take_is_another_one_everywhere() {
+        let (body, encoded) = bridged(
+            r#"{"messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"a.b","arguments":"{}"}}]}],
+                "tools":[{"type":"function","function":{"name":"a.b"}}],"tool_choice":{"type":"function","function":{"name":"a.b"}}}"#,
+        )
+        .unwrap();
+        let name = body["tools"][0]["name"].as_str().unwrap();
+        assert!(
+            !name.contains('.') && body["tool_choice"]["name"] == name && body["input"][0]["name"] == name
+        );
+        assert!(encoded.emulation.names.original(Text::escaped(name)).is("a.b"));
+    }
+
+    #[test]
+    fn what_is_read_is_written_and_read_again_as_the_same() {
+        let body = r#"{"input":[
+            {"role":"system","content":"S\u00e9"},
+            {"role":"user","content":[{"type":"input_text","text":"q"},{"type":"input_image","image_url":"https://h/i.png","detail":"low"},
+                {"type":"input_file","file_url":"https://h/a.pdf"},{"type":"new_part","x":1}]},
+            {"type":"reasoning","summary":[{"type":"summary_text","text":"hm"}],"encrypted_content":"E"},
+            {"type":"reasoning","summary":[],"encrypted_content":"F"},
+            {"type":"message","role":"assistant","content":[{"type":"output_text","text":"t"},{"type":"refusal","refusal":"no"}]},
+            {"type":"function_call","call_id":"c1","name":"f","arguments":"{\"a\": 1e400}"},
+            {"type":"web_search_call","id":"ws_1"},
+            {"type":"custom_tool_call","call_id":"c2","name":"c","input":"x"},
+            {"type":"function_call_output","call_id":"c1","output":"12"},
+            {"type":"custom_tool_call_output","call_id":"c2","output":[{"type":"input_text","text":"a"},{"type":"input_text","text":"b"}]},
+            {"role":"developer","content":"d"},{"role":"user","content":"and?"}],
+            "max_output_tokens":7,"temperature":1.0,"top_p":0.10,"top_logprobs":2,"stream":true,"store":false,
+            "tools":[{"type":"function","name":"f","description":"\n","parameters":{"b":1,"a":2},"strict":true},
+                {"type":"custom","name":"c","description":"x","format":{"type":"grammar","syntax":"lark","definition":"x"}},{"type":"web_search"}],
+            "tool_choice":{"type":"allowed_tools","mode":"required","tools":[{"type":"custom","name":"c"},{"type":"function","name":"f"}]},
+            "text":{"verbosity":"low","format":{"type":"json_schema","name":"n","schema":{"b":1},"strict":true,"description":"s"}},
+            "reasoning":{"effort":"low","summary":"auto"},"safety_identifier":"u","metadata":{"k":"v"},"service_tier":"auto",
+            "include":["file_search_call.results"],"parallel_tool_calls":true,"prompt_cache_key":"p"}"#;
+        let request = super::super::decode_request::decode_request(body).unwrap();
+        let (again, told) = encoded(&request, &Profile::default()).unwrap();
+        assert!(told.dropped.is_empty() && told.dropped_extra.is_empty());
+        let mut read = super::super::decode_request::decode_request(&again).unwrap();
+        let mut expected = request.clone();
+        // Who asks for more than the client did gets more.
+        for request in [&mut read, &mut expected] {
+            request.extra.retain(|(name, _)| name != "include");
+        }
+        assert_eq!(read, expected);
+        assert!(again.contains("\"file_search_call.results\""));
+    }
+}

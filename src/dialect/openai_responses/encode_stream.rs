@@ -3,11 +3,12 @@
 use super::{
     encode_document::Answer,
     encode_item::{Content, Item, Part, sealed, write_citation, write_logprobs, write_summary},
+    error::write_error_members,
     seal::{About, wrap},
 };
 use crate::{
     dialect::{StreamEncoder, Wishes, json::Writer},
-    ir::{Citation, Event, Finish, Origin, Raw, Signed, Text},
+    ir::{ApiError, Citation, Event, Finish, Origin, Raw, Signed, Text},
 };
 
 /// Writes one stream.
@@ -73,6 +74,15 @@ impl StreamEncoder for Encoder {
         let Self { answer, events, .. } = self;
         events.tell(kind, out, |writer| answer.write(status, writer.member("response")));
     }
+
+    fn fail(&mut self, error: &ApiError, out: &mut Vec<u8>) -> bool {
+        self.begin(None, None, None, out);
+        let Self { answer, events, .. } = self;
+        events.tell("error", out, |writer| write_error_members(error, writer));
+        answer.error = Some(error.clone());
+        events.tell("response.failed", out, |writer| answer.write("failed", writer.member("response")));
+        true
+    }
 }
 
 impl Encoder {
@@ -116,7 +126,9 @@ impl Encoder {
             None => Text::plain(wish.to_owned()),
         };
         let id = owned(id, &self.wishes.id);
-        self.stem = id.as_escaped().trim_start_matches("resp_").to_owned();
+        let id = id.as_escaped();
+        let stem = id.strip_prefix("resp_").or_else(|| id.strip_prefix("chatcmpl-"));
+        self.stem = stem.unwrap_or(id).to_owned();
         self.answer.id = format!("resp_{}", self.stem);
         self.answer.model = owned(model, &self.wishes.model);
         self.answer.created = created.unwrap_or(self.wishes.created);

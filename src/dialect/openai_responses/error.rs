@@ -1,56 +1,63 @@
-//! The event that ends a stream which failed.
+//! Errors in the midst of an answer.
 
 use crate::{
-    dialect::{json::document::json, openai_chat::encode_error},
-    ir::ApiError,
+    dialect::json::Writer,
+    ir::{ApiError, Text},
 };
 
-/// Appends the event: its own members are those of the API's `error` event, and the SDKs raise on the member
-/// `error`.
+/// Appends the event that ends a stream of which nobody knows how far it has come.
 pub(super) fn encode_stream_error(error: &ApiError, out: &mut Vec<u8>) {
-    // Nobody here knows how many events came before; SDKs do not look at the number of this one.
-    let event = json!({
-        "type": "error",
-        "code": error.code,
-        "message": error.message,
-        "param": error.param,
-        "sequence_number": 0,
-    });
     out.extend_from_slice(b"event: error\ndata: ");
-    out.extend_from_slice(event.to_string().trim_end_matches('}').as_bytes());
-    let mut nested = Vec::new();
-    encode_error(error, &mut nested);
-    out.push(b',');
-    out.extend_from_slice(nested.get(1..).unwrap_or_default());
+    Writer::new(out).object(|writer| {
+        writer.member("type").string("error");
+        writer.member("sequence_number").count(0);
+        write_error_members(error, writer);
+    });
     out.extend_from_slice(b"\n\n");
+}
+
+/// What stands in an `error` event: the API's own members, and the member `error` that SDKs raise on.
+pub(super) fn write_error_members(error: &ApiError, writer: &mut Writer<'_>) {
+    let members = |writer: &mut Writer<'_>| {
+        let param = error.param.as_deref().map(Text::plain);
+        writer.member("code").text_or_null(error.code.map(Text::plain).as_ref());
+        writer.member("message").text(&Text::plain(error.message.as_str()));
+        writer.member("param").text_or_null(param.as_ref());
+    };
+    members(writer);
+    writer.member("error").object(|writer| {
+        writer.member("type").string(error.kind);
+        members(writer);
+    });
+}
+
+/// Writes the member `error` of an answer that failed; its codes are a list of few.
+pub(super) fn write_error(error: &ApiError, writer: &mut Writer<'_>) {
+    let is_known = error.code == Some("rate_limit_exceeded");
+    writer.object(|writer| {
+        writer.member("code").string(if is_known { "rate_limit_exceeded" } else { "server_error" });
+        writer.member("message").text(&Text::plain(error.message.as_str()));
+    });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::json::Reader;
+    use crate::dialect::json::document::json;
 
     #[test]
     fn a_stream_error_is_told_in_both_places_where_sdks_look() {
         let mut out = Vec::new();
-        encode_stream_error(&ApiError::provider(502, "upstream_error", "it \"broke\" }"), &mut out);
+        let error = ApiError::client(400, "invalid_value", "it \"broke\" }").with_param("input");
+        encode_stream_error(&error, &mut out);
         let event = String::from_utf8(out).unwrap();
         let data = event.strip_prefix("event: error\ndata: ").unwrap().strip_suffix("\n\n").unwrap();
-        let mut names = Vec::new();
-        let mut reader = Reader::new(data);
-        let read = reader.object(|name, reader| {
-            if name == "error" {
-                reader.clone().object(|name, _| {
-                    names.push(format!("error.{name}"));
-                    Ok(())
-                })?;
-            }
-            names.push(name.to_owned());
-            Ok(())
-        });
-        assert!(read.and_then(|()| reader.end()).is_ok(), "{data}");
-        for name in ["type", "code", "message", "param", "sequence_number", "error.message", "error.type"] {
-            assert!(names.iter().any(|told| told == name), "{name}");
-        }
+        let mut expected = json!({"code": "invalid_value", "message": "it \"broke\" }", "param": "input"});
+        let mut nested = expected.clone();
+        nested["type"] = json!("invalid_request_error");
+        expected["error"] = nested;
+        expected["type"] = json!("error");
+        expected["sequence_number"] = json!(0);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(data).unwrap(), expected);
     }
 }
