@@ -132,8 +132,9 @@ impl Decoder {
             }
             _ => {}
         }
+        let is_said = kind == "response.output_text.delta";
         let Some(text) = told.text.filter(|text| !text.is_empty()) else {
-            logprobs(told.logprobs, sink);
+            logprobs(told.logprobs.filter(|_| is_said), sink);
             return Ok(());
         };
         let Some(item) = self.item(told.index) else { return Ok(()) };
@@ -448,4 +449,118 @@ fn citation(reader: &mut Reader<'_>, sink: &mut dyn FnMut(Event<'_>)) -> Result<
         sink(Event::Citation { choice: 0, citation });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        dialect::sse::EventReader,
+        ir::{Piece, Response},
+    };
+
+    fn read(stream: &str) -> (Response, bool) {
+        let mut response = Response::default();
+        let mut decoder = Decoder::default();
+        let read = EventReader::default().push(stream.as_bytes(), |name, data| {
+            decoder.event(name, data, &mut |event| response.push(&event))
+        });
+        read.unwrap();
+        (response, decoder.is_complete())
+    }
+
+    const STREAM: &str = concat!(
+        "event: response.created\ndata: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"resp_1\",\"model\":\"m\",\"created_at\":7.0,\"status\":\"in_progress\",\"output\":[],\"usage\":null,\"error\":null}}\n\n",
+        "event: response.in_progress\ndata: {\"type\":\"response.in_progress\",\"response\":{\"id\":\"resp_1\"}}\n\n",
+        "event: response.output_item.added\ndata: {\"type\":\"response.output_item.added\",\"output_index\":0,\"item\":{\"id\":\"rs_1\",\"type\":\"reasoning\",\"summary\":[]}}\n\n",
+        "event: response.reasoning_summary_part.added\ndata: {\"type\":\"response.reasoning_summary_part.added\",\"output_index\":0,\"summary_index\":0,\"part\":{\"type\":\"summary_text\",\"text\":\"\"}}\n\n",
+        "event: response.reasoning_summary_text.delta\ndata: {\"type\":\"response.reasoning_summary_text.delta\",\"output_index\":0,\"summary_index\":0,\"delta\":\"h\"}\n\n",
+        "event: response.reasoning_summary_part.added\ndata: {\"type\":\"response.reasoning_summary_part.added\",\"output_index\":0,\"summary_index\":1}\n\n",
+        "event: response.reasoning_summary_text.delta\ndata: {\"type\":\"response.reasoning_summary_text.delta\",\"output_index\":0,\"summary_index\":1,\"delta\":\"m\"}\n\n",
+        "event: response.output_item.done\ndata: {\"type\":\"response.output_item.done\",\"output_index\":0,\"item\":{\"id\":\"rs_1\",\"type\":\"reasoning\",\"summary\":[{\"type\":\"summary_text\",\"text\":\"h\"},{\"type\":\"summary_text\",\"text\":\"m\"}],\"encrypted_content\":\"E\"}}\n\n",
+        "event: response.output_item.added\ndata: {\"type\":\"response.output_item.added\",\"output_index\":1,\"item\":{\"id\":\"msg_1\",\"type\":\"message\",\"content\":[]}}\n\n",
+        "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"output_index\":1,\"content_index\":0,\"delta\":\"a\",\"logprobs\":[{\"token\":\"a\",\"logprob\":-1}]}\n\n",
+        "event: response.some_new.event\ndata: {\"type\":\"response.some_new.event\",\"delta\":\"x\"}\n\n",
+        "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"output_index\":1,\"content_index\":0,\"delta\":\"b\",\"logprobs\":[]}\n\n",
+        "event: response.output_text.annotation.added\ndata: {\"type\":\"response.output_text.annotation.added\",\"output_index\":1,\"annotation\":{\"type\":\"url_citation\",\"url\":\"https://h\",\"title\":\"t\",\"start_index\":0,\"end_index\":2}}\n\n",
+        "event: response.output_text.done\ndata: {\"type\":\"response.output_text.done\",\"output_index\":1,\"text\":\"ab\"}\n\n",
+        "event: response.output_item.done\ndata: {\"type\":\"response.output_item.done\",\"output_index\":1,\"item\":{\"type\":\"message\",\"content\":[{\"type\":\"output_text\",\"text\":\"ab\"}]}}\n\n",
+        "event: response.output_item.added\ndata: {\"type\":\"response.output_item.added\",\"output_index\":2,\"item\":{\"id\":\"fc_1\",\"type\":\"function_call\",\"call_id\":\"c1\",\"name\":\"f\",\"arguments\":\"\"}}\n\n",
+        "event: response.function_call_arguments.delta\ndata: {\"type\":\"response.function_call_arguments.delta\",\"output_index\":2,\"delta\":\"{}\"}\n\n",
+        "event: response.function_call_arguments.done\ndata: {\"type\":\"response.function_call_arguments.done\",\"output_index\":2,\"arguments\":\"{}\"}\n\n",
+        "event: response.output_item.done\ndata: {\"type\":\"response.output_item.done\",\"output_index\":2,\"item\":{\"type\":\"function_call\",\"call_id\":\"c1\",\"name\":\"f\",\"arguments\":\"{}\"}}\n\n",
+    );
+
+    const END: &str = concat!(
+        "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"id\":\"resp_1\",\"status\":\"completed\",",
+        "\"output\":[{\"type\":\"reasoning\"},{\"type\":\"message\"},{\"type\":\"function_call\"},",
+        "{\"type\":\"message\",\"content\":[{\"type\":\"refusal\",\"refusal\":\"no\"}]}],",
+        "\"usage\":{\"input_tokens\":9,\"output_tokens\":5,\"input_tokens_details\":{\"cached_tokens\":4},\"output_tokens_details\":{\"reasoning_tokens\":2},\"total_tokens\":14}}}\n\n",
+    );
+
+    #[test]
+    fn all_that_a_stream_tells_is_told_once() {
+        let (response, is_complete) = read(&format!("{STREAM}{END}"));
+        assert!(is_complete);
+        assert_eq!((response.id, response.created), (Some(Text::escaped("resp_1")), Some(7)));
+        let [choice] = &response.choices[..] else { panic!() };
+        let [thought, said, call, refused] = &choice.pieces[..] else { panic!("{choice:?}") };
+        assert!(matches!(thought, Piece::Reasoning { text, signature: Some(seal) }
+            if text == "h\\n\\nm" && seal.origin == crate::ir::Origin::OpenAi && seal.data.is("E")));
+        assert!(matches!(said, Piece::Text { text, citations, .. } if text == "ab" && citations.len() == 1));
+        assert!(matches!(call, Piece::ToolCall { id, input, .. } if id.is("c1") && input == "{}"));
+        assert!(matches!(refused, Piece::Refusal(text) if text == "no"));
+        assert_eq!((choice.finish, choice.logprobs.len()), (Some(Finish::ToolCalls), 1));
+        let usage = response.usage.unwrap();
+        assert_eq!((usage.input_tokens, usage.cache_read_tokens, usage.reasoning_tokens), (9, 4, 2));
+    }
+
+    #[test]
+    fn a_stream_without_its_end_is_not_complete() {
+        assert!(!read(STREAM).1);
+    }
+
+    #[test]
+    fn an_end_says_why() {
+        let ends = |kind: &str, rest: &str| {
+            let event = format!("data: {{\"type\":\"{kind}\",\"response\":{{\"output\":[]{rest}}}}}\n\n");
+            let (response, is_complete) = read(&event);
+            assert!(is_complete);
+            (response.choices.first().and_then(|choice| choice.finish), response.error)
+        };
+        let incomplete = |reason: &str| format!(",\"incomplete_details\":{{\"reason\":\"{reason}\"}}");
+        assert_eq!(ends("response.incomplete", &incomplete("max_output_tokens")).0, Some(Finish::Length));
+        assert_eq!(ends("response.incomplete", &incomplete("content_filter")).0, Some(Finish::ContentFilter));
+        assert_eq!(ends("response.incomplete", &incomplete("x")).0, Some(Finish::Other));
+        let (finish, error) =
+            ends("response.failed", ",\"error\":{\"code\":\"rate_limit_exceeded\",\"message\":\"m\"}");
+        let error = error.unwrap();
+        assert_eq!((finish, error.status, error.message.as_str()), (None, 429, "m"));
+        assert!(ends("response.failed", "").1.is_some() && ends("response.cancelled", "").1.is_some());
+    }
+
+    #[test]
+    fn an_error_is_read_wherever_it_stands() {
+        for event in [
+            r#"{"type":"error","code":"invalid_prompt","message":"m","param":null,"sequence_number":1}"#,
+            r#"{"type":"error","error":{"type":"invalid_request_error","code":null,"message":"m"}}"#,
+            r#"{"error":{"type":"invalid_request_error","message":"m"}}"#,
+        ] {
+            let (response, is_complete) = read(&format!("data: {event}\n\n"));
+            let error = response.error.unwrap();
+            assert_eq!((is_complete, error.status, error.message.as_str()), (true, 400, "m"), "{event}");
+        }
+    }
+
+    #[test]
+    fn a_document_that_is_no_answer_is_refused_or_incomplete() {
+        let document = |text| {
+            let mut decoder = Decoder::default();
+            decoder.document(text, &mut |_| {}).map(|()| decoder.is_complete())
+        };
+        assert!(document("{}").is_err() && document("[]").is_err() && document("{\"output\":[]").is_err());
+        assert_eq!(document(r#"{"output":[],"status":"queued"}"#), Ok(false));
+        assert_eq!(document(r#"{"output":[{"type":"new_item","x":1},7]}"#), Ok(true));
+        assert_eq!(document(r#"{"error":{"message":"m"}}"#), Ok(true));
+    }
 }
