@@ -32,7 +32,8 @@ pub(super) fn write_front(
     wishes: &Wishes,
     writer: &mut Writer<'_>,
 ) {
-    writer.member("id").text_or(id, &wishes.id);
+    let own = wishes.id.strip_prefix("chat").unwrap_or(&wishes.id);
+    writer.member("id").text_or(id, own);
     writer.member("object").string("text_completion");
     writer.member("created").count(created.unwrap_or(wishes.created));
     writer.member("model").text_or(model, &wishes.model);

@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn an_answer_without_a_word_is_one() {
         let mut out = Vec::new();
-        Encoder::new(Wishes { id: "cmpl-2".to_owned(), ..Wishes::default() }).finish(&mut out);
+        Encoder::new(Wishes { id: "chatcmpl-2".to_owned(), ..Wishes::default() }).finish(&mut out);
         let stream = String::from_utf8(out).unwrap();
         assert!(
             stream.starts_with("data: {\"id\":\"cmpl-2\"") && stream.contains("\"finish_reason\":\"stop\"")
