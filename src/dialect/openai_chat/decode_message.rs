@@ -33,7 +33,7 @@ pub(super) fn message<'a>(reader: &mut Reader<'a>) -> Result<Message<'a>, ReadEr
         match name {
             "role" => draft.role = Some(reader.text()?),
             "name" => draft.name = reader.text_unless_null()?,
-            "content" => draft.content = content(reader)?,
+            "content" => draft.content = content(reader, part)?,
             "refusal" => draft.refusal = reader.text_unless_null()?,
             "reasoning_content" | "reasoning" => {
                 draft.reasoning = reader.text_if_any()?.or_else(|| draft.reasoning.take());
@@ -107,7 +107,11 @@ impl<'a> Draft<'a> {
     }
 }
 
-fn content<'a>(reader: &mut Reader<'a>) -> Result<Vec<Part<'a>>, ReadError> {
+/// Reads a text, or a list of parts that `part` reads.
+pub(in crate::dialect) fn content<'a>(
+    reader: &mut Reader<'a>,
+    part: fn(&mut Reader<'a>) -> Result<Part<'a>, ReadError>,
+) -> Result<Vec<Part<'a>>, ReadError> {
     let mut parts = Vec::new();
     match reader.kind() {
         Some(Kind::Text) => parts.push(Part::text(reader.text()?)),

@@ -379,26 +379,32 @@ fn citation(
     choice: usize,
     sink: &mut dyn FnMut(Event<'_>),
 ) -> Result<(), ReadError> {
+    reader.object_if_any(|name, reader| {
+        if name == "url_citation"
+            && let Some(citation) = url_citation(reader)?
+        {
+            sink(Event::Citation { choice, citation });
+        }
+        Ok(())
+    })
+}
+
+/// Where something said comes from; none where no URL tells it.
+pub(in crate::dialect) fn url_citation<'a>(
+    reader: &mut Reader<'a>,
+) -> Result<Option<Citation<'a>>, ReadError> {
     let mut citation = Citation::default();
     reader.object_if_any(|name, reader| {
-        if name == "url_citation" {
-            reader.object_if_any(|name, reader| {
-                match name {
-                    "url" => citation.url = reader.text_if_any()?.unwrap_or_default(),
-                    "title" => citation.title = reader.text_if_any()?,
-                    "start_index" => citation.start = reader.count_if_any()?,
-                    "end_index" => citation.end = reader.count_if_any()?,
-                    _ => {}
-                }
-                Ok(())
-            })?;
+        match name {
+            "url" => citation.url = reader.text_if_any()?.unwrap_or_default(),
+            "title" => citation.title = reader.text_if_any()?,
+            "start_index" => citation.start = reader.count_if_any()?,
+            "end_index" => citation.end = reader.count_if_any()?,
+            _ => {}
         }
         Ok(())
     })?;
-    if !citation.url.is_empty() {
-        sink(Event::Citation { choice, citation });
-    }
-    Ok(())
+    Ok(Some(citation).filter(|citation| !citation.url.is_empty()))
 }
 
 fn image(reader: &mut Reader<'_>, choice: usize, sink: &mut dyn FnMut(Event<'_>)) -> Result<(), ReadError> {

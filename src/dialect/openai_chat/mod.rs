@@ -12,9 +12,10 @@ mod encode_stream;
 mod error;
 mod usage;
 
-pub(super) use decode_message::{audio, cache_breakpoint, wrong};
+pub(super) use decode_message::{audio, cache_breakpoint, content, wrong};
 pub(super) use decode_parameters::parameter;
 pub(super) use decode_request::json_schema;
+pub(super) use decode_response::url_citation;
 pub(super) use decode_tools::{custom, function};
 pub use error::{by_status, encode_error, encode_stream_error, retry_after};
 pub(super) use error::{decode_error, read_in_band};

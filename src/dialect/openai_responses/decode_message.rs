@@ -4,8 +4,8 @@ use super::seal::{self, About};
 use crate::{
     dialect::{
         data_uri,
-        json::{Kind, ReadError, Reader},
-        openai_chat::{audio, cache_breakpoint, wrong},
+        json::{ReadError, Reader},
+        openai_chat::{audio, cache_breakpoint, content},
     },
     ir::{CacheMark, Content, Input, Media, Message, Part, Role, Signature, Text, ToolCall, ToolResult},
 };
@@ -83,7 +83,7 @@ fn message<'a>(reader: &mut Reader<'a>, messages: &mut Vec<Message<'a>>) -> Resu
     reader.object(|name, reader| {
         match name {
             "role" => role = Some(reader.text()?),
-            "content" => parts = Some(content(reader)?),
+            "content" => parts = Some(content(reader, part)?),
             _ => {}
         }
         Ok(())
@@ -104,19 +104,6 @@ fn message<'a>(reader: &mut Reader<'a>, messages: &mut Vec<Message<'a>>) -> Resu
     };
     messages.push(Message { role, name: None, parts });
     Ok(())
-}
-
-fn content<'a>(reader: &mut Reader<'a>) -> Result<Vec<Part<'a>>, ReadError> {
-    let mut parts = Vec::new();
-    match reader.kind() {
-        Some(Kind::Text) => parts.push(Part::text(reader.text()?)),
-        Some(Kind::Array) => reader.array(|reader| {
-            parts.push(part(reader)?);
-            Ok(())
-        })?,
-        _ => return Err(reader.skip().err().unwrap_or_else(|| wrong("must be a string or a list of parts"))),
-    }
-    Ok(parts)
 }
 
 /// A part of a message while it is read.
@@ -172,7 +159,7 @@ fn part<'a>(reader: &mut Reader<'a>) -> Result<Part<'a>, ReadError> {
         "input_audio" => Content::Audio(audio(draft.audio)?),
         _ => Content::Opaque { dialect: super::NAME, raw: whole.raw()? },
     };
-    Ok(Part { content, cache, signature: None })
+    Ok(Part { cache, ..Part::new(content) })
 }
 
 impl<'a> PartDraft<'a> {
@@ -223,7 +210,7 @@ fn result<'a>(reader: &mut Reader<'a>) -> Result<ToolResult<'a>, ReadError> {
         match member {
             "call_id" => id = reader.text_unless_null()?,
             "name" => name = reader.text_unless_null()?,
-            "output" => parts = Some(content(reader)?),
+            "output" => parts = Some(content(reader, part)?),
             _ => {}
         }
         Ok(())

@@ -1,6 +1,9 @@
 //! What a client of the Responses API asks for.
 
-use super::{decode_message::item, decode_tools::tool};
+use super::{
+    decode_message::item,
+    decode_tools::{kind_of, tool},
+};
 use crate::{
     dialect::{
         json::{Kind, ReadError, Reader},
@@ -105,20 +108,13 @@ fn text<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>) -> Result<(), Re
 }
 
 fn format<'a>(reader: &mut Reader<'a>) -> Result<Format<'a>, ReadError> {
-    let mut described = reader.clone();
-    let mut kind = None;
-    reader.object(|name, reader| {
-        if name == "type" {
-            kind = Some(reader.text()?);
-        }
-        Ok(())
-    })?;
-    match kind.ok_or_else(|| ReadError::missing("type"))?.as_escaped() {
-        "text" => Ok(Format::Text),
-        "json_object" => Ok(Format::JsonObject),
-        "json_schema" => json_schema(&mut described),
-        _ => Err(ReadError::invalid("must be text, json_object or json_schema").inside("type")),
-    }
+    let format = match kind_of(reader)?.as_escaped() {
+        "text" => Format::Text,
+        "json_object" => Format::JsonObject,
+        "json_schema" => return json_schema(reader),
+        _ => return Err(ReadError::invalid("must be text, json_object or json_schema").inside("type")),
+    };
+    reader.skip().map(|()| format)
 }
 
 /// What more the answer tells: signatures always stand in it.

@@ -8,9 +8,9 @@ use crate::{
     dialect::{
         ResponseDecoder,
         json::{Kind, ReadError, Reader},
-        openai_chat::{read_in_band, read_usage},
+        openai_chat::{read_in_band, read_usage, url_citation},
     },
-    ir::{ApiError, Citation, Event, Finish, Raw, Signature, Signed, Text},
+    ir::{ApiError, Event, Finish, Raw, Signature, Signed, Text},
 };
 
 /// Reads one answer.
@@ -434,18 +434,7 @@ fn message(reader: &mut Reader<'_>, sink: &mut dyn FnMut(Event<'_>)) -> Result<(
 }
 
 fn citation(reader: &mut Reader<'_>, sink: &mut dyn FnMut(Event<'_>)) -> Result<(), ReadError> {
-    let mut citation = Citation::default();
-    reader.object_if_any(|name, reader| {
-        match name {
-            "url" => citation.url = reader.text_if_any()?.unwrap_or_default(),
-            "title" => citation.title = reader.text_if_any()?,
-            "start_index" => citation.start = reader.count_if_any()?,
-            "end_index" => citation.end = reader.count_if_any()?,
-            _ => {}
-        }
-        Ok(())
-    })?;
-    if !citation.url.is_empty() {
+    if let Some(citation) = url_citation(reader)? {
         sink(Event::Citation { choice: 0, citation });
     }
     Ok(())

@@ -10,21 +10,24 @@ use crate::{
 
 /// Reads one tool.
 pub(super) fn tool<'a>(reader: &mut Reader<'a>) -> Result<Tool<'a>, ReadError> {
-    let mut whole = reader.clone();
+    let kind = match kind_of(reader)?.as_escaped() {
+        "function" => function(reader)?,
+        "custom" => nested(custom(reader)?),
+        _ => ToolKind::Native { dialect: super::NAME, raw: reader.raw()? },
+    };
+    Ok(Tool::new(kind))
+}
+
+/// The `type` of the object that comes, which is still to be read.
+pub(super) fn kind_of<'a>(reader: &Reader<'a>) -> Result<Text<'a>, ReadError> {
     let mut kind = None;
-    reader.object(|name, reader| {
+    reader.clone().object(|name, reader| {
         if name == "type" {
             kind = Some(reader.text()?);
         }
         Ok(())
     })?;
-    let kind = kind.ok_or_else(|| ReadError::missing("type"))?;
-    let kind = match kind.as_escaped() {
-        "function" => function(&mut whole)?,
-        "custom" => nested(custom(&mut whole)?),
-        _ => ToolKind::Native { dialect: super::NAME, raw: whole.raw()? },
-    };
-    Ok(Tool { kind, cache: None })
+    kind.ok_or_else(|| ReadError::missing("type"))
 }
 
 /// A grammar stands one level deeper in a chat.

@@ -289,7 +289,7 @@ mod tests {
             }
             Piece::Opaque { dialect, raw } => (Content::Opaque { dialect, raw: raw.in_one_line() }, &None),
         };
-        Part { content, cache: None, signature: signature.clone() }
+        Part { signature: signature.clone(), ..Part::new(content) }
     }
 
     #[test]
