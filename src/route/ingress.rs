@@ -7,7 +7,10 @@ use super::{
     query::model_in_query,
 };
 use crate::{
-    dialect::{ClientDialect, openai_chat::OpenAiChat},
+    dialect::{
+        ClientDialect, openai_chat::OpenAiChat, openai_completion::OpenAiCompletion,
+        openai_responses::OpenAiResponses,
+    },
     ir::ApiError,
 };
 
@@ -182,6 +185,8 @@ impl Operation {
     pub fn dialect(self) -> Option<&'static dyn ClientDialect> {
         Some(match self {
             Self::Chat => &OpenAiChat,
+            Self::Completion => &OpenAiCompletion,
+            Self::Responses => &OpenAiResponses,
             _ => return None,
         })
     }
