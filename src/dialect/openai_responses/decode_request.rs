@@ -144,7 +144,10 @@ fn kept(what: &str) -> ReadError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ir::{Content, Effort, Input, Media, Origin, Raw, ToolChoice, ToolKind};
+    use crate::{
+        dialect::{ProviderDialect, Quirks, Recipient, json::document::json, openai_chat::OpenAiChat},
+        ir::{Content, Effort, Input, Media, Origin, Profile, Raw, ToolChoice, ToolKind},
+    };
 
     fn content(request: &Request<'_>, message: usize, part: usize) -> String {
         format!("{:?}", request.messages[message].parts[part].content)
@@ -289,5 +292,29 @@ mod tests {
             (Origin::OpenAi, "gAAAA"),
         ];
         assert_eq!(seals, expected.map(|(origin, data)| (origin, data.to_owned())));
+    }
+    #[test]
+    fn calls_that_stand_side_by_side_are_one_message_of_a_chat() {
+        let body = r#"{"input":[{"role":"user","content":"q"},
+            {"type":"function_call","call_id":"c1","name":"f","arguments":"{}"},
+            {"type":"reasoning","summary":[],"encrypted_content":"E"},
+            {"type":"function_call","call_id":"c2","name":"f","arguments":"{}"},
+            {"type":"function_call_output","call_id":"c1","output":"1"},
+            {"type":"function_call_output","call_id":"c2","output":"2"}]}"#;
+        let request = decode_request(body).unwrap();
+        let (profile, quirks) = (&Profile::default(), &Quirks::OWNER);
+        let recipient = Recipient { model: "m", profile, quirks, is_strict: true };
+        let mut out = Vec::new();
+        OpenAiChat.encode_request(&request, &recipient, &mut out).unwrap();
+        let chat: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        let call = |id| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}});
+        let result = |id, text| json!({"role": "tool", "tool_call_id": id, "content": text});
+        let expected = json!([
+            {"role": "user", "content": "q"},
+            {"role": "assistant", "content": null, "tool_calls": [call("c1"), call("c2")]},
+            result("c1", "1"),
+            result("c2", "2"),
+        ]);
+        assert_eq!(chat["messages"], expected);
     }
 }

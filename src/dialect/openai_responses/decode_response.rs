@@ -113,7 +113,9 @@ impl Decoder {
     fn step(&mut self, kind: &str, told: Told<'_>, sink: &mut dyn FnMut(Event<'_>)) -> Result<(), ReadError> {
         match kind {
             "response.output_item.added" => {
-                if let Some(mut item) = told.item {
+                // Servers that number all items alike begin another one nonetheless.
+                if let Some(mut item) = told.item.filter(|_| self.items.len() < ITEMS_MAX) {
+                    self.items.push(Item { index: told.index, ..Item::default() });
                     self.call(told.index, &mut item, false, sink)?;
                 }
                 return Ok(());
@@ -299,7 +301,8 @@ impl Decoder {
             sink(Event::Error(error.unwrap_or_else(|| broken_off(status))));
             return Ok(());
         }
-        if let Some(mut output) = answer.output {
+        // Where a stream has told its items, numbers at its end may be others.
+        if let Some(mut output) = answer.output.filter(|_| self.items.is_empty()) {
             let mut index = 0;
             output.array_if_any(|reader| {
                 self.whole(index, reader, sink)?;
@@ -482,8 +485,8 @@ mod tests {
 
     const END: &str = concat!(
         "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"id\":\"resp_1\",\"status\":\"completed\",",
-        "\"output\":[{\"type\":\"reasoning\"},{\"type\":\"message\"},{\"type\":\"function_call\"},",
-        "{\"type\":\"message\",\"content\":[{\"type\":\"refusal\",\"refusal\":\"no\"}]}],",
+        "\"output\":[{\"type\":\"message\",\"content\":[{\"type\":\"output_text\",\"text\":\"ab\"}]},",
+        "{\"type\":\"function_call\",\"call_id\":\"c1\",\"name\":\"f\",\"arguments\":\"{}\"}],",
         "\"usage\":{\"input_tokens\":9,\"output_tokens\":5,\"input_tokens_details\":{\"cached_tokens\":4},\"output_tokens_details\":{\"reasoning_tokens\":2},\"total_tokens\":14}}}\n\n",
     );
 
@@ -493,15 +496,38 @@ mod tests {
         assert!(is_complete);
         assert_eq!((response.id, response.created), (Some(Text::escaped("resp_1")), Some(7)));
         let [choice] = &response.choices[..] else { panic!() };
-        let [thought, said, call, refused] = &choice.pieces[..] else { panic!("{choice:?}") };
+        let [thought, said, call] = &choice.pieces[..] else { panic!("{choice:?}") };
         assert!(matches!(thought, Piece::Reasoning { text, signature: Some(seal) }
             if text == "h\\n\\nm" && seal.origin == crate::ir::Origin::OpenAi && seal.data.is("E")));
         assert!(matches!(said, Piece::Text { text, citations, .. } if text == "ab" && citations.len() == 1));
         assert!(matches!(call, Piece::ToolCall { id, input, .. } if id.is("c1") && input == "{}"));
-        assert!(matches!(refused, Piece::Refusal(text) if text == "no"));
         assert_eq!((choice.finish, choice.logprobs.len()), (Some(Finish::ToolCalls), 1));
         let usage = response.usage.unwrap();
         assert_eq!((usage.input_tokens, usage.cache_read_tokens, usage.reasoning_tokens), (9, 4, 2));
+    }
+
+    #[test]
+    fn a_stream_that_tells_nothing_but_its_end_is_read_from_that() {
+        let (response, is_complete) = read(END);
+        let [choice] = &response.choices[..] else { panic!() };
+        assert!(is_complete && choice.calls_tools() && choice.text().as_deref() == Some("ab"));
+    }
+
+    #[test]
+    fn calls_that_a_server_numbers_alike_are_several() {
+        let call = |id: &str| {
+            let item =
+                format!(r#"{{"type":"function_call","call_id":"{id}","name":"f","arguments":"{id}"}}"#);
+            ["added", "done"].map(|step| {
+                format!("data: {{\"type\":\"response.output_item.{step}\",\"output_index\":0,\"item\":{item}}}\n\n")
+            })
+        };
+        let (response, _) = read(&[call("c1"), call("c2")].as_flattened().concat());
+        let inputs = response.choices[0].pieces.iter().map(|piece| match piece {
+            Piece::ToolCall { input, .. } => &**input,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(inputs.collect::<Vec<_>>(), ["c1", "c2"]);
     }
 
     #[test]
