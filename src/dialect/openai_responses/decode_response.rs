@@ -447,7 +447,7 @@ fn citation(reader: &mut Reader<'_>, sink: &mut dyn FnMut(Event<'_>)) -> Result<
 mod tests {
     use super::*;
     use crate::{
-        dialect::sse::EventReader,
+        dialect::{fixtures::harmed, sse::EventReader},
         ir::{Piece, Response},
     };
 
@@ -528,6 +528,20 @@ mod tests {
             other => panic!("{other:?}"),
         });
         assert_eq!(inputs.collect::<Vec<_>>(), ["c1", "c2"]);
+    }
+
+    #[test]
+    fn no_harm_comes_of_an_answer_that_is_cut_or_changed() {
+        let answer = r#"{"id":"r","status":"completed","created_at":7,"output":[
+            {"type":"reasoning","summary":[{"text":"a"}],"content":[{"text":"b"}],"encrypted_content":"bf1:google:call.YzE:s"},
+            {"type":"message","content":[{"type":"output_text","text":"t","logprobs":[1],"annotations":[{"url":"u"}]}]},
+            {"type":"function_call","call_id":"c1","name":"f","arguments":"{}"},{"type":"image_generation_call","result":"QQ=="}],
+            "usage":{"input_tokens":1},"incomplete_details":{"reason":"x"},"error":null}"#;
+        harmed(Decoder::default, &["error", "response.completed"], answer);
+        let event = r#"{"output_index":0,"summary_index":1,"delta":"d","logprobs":[1],"annotation":{"url":"u"},
+            "item":{"type":"custom_tool_call","call_id":"c","name":"f","input":"i"},"response":{"output":[]}}"#;
+        let names = ["response.output_item.added", "response.output_item.done", "response.output_text.delta"];
+        harmed(Decoder::default, &names, event);
     }
 
     #[test]

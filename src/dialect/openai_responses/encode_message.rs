@@ -74,9 +74,6 @@ impl<'r> ItemWriter<'r> {
     pub(super) fn write_input(&mut self, messages: &'r [Message<'r>], writer: &mut Writer<'_>) {
         writer.member("input").array(|writer| {
             for message in messages {
-                if message.name.is_some() {
-                    self.encoded.drop_param("name");
-                }
                 match message.role {
                     Role::Assistant => self.write_assistant(message, writer),
                     Role::User => self.write_user(message, writer),

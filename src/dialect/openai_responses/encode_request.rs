@@ -6,12 +6,24 @@ use super::{
 };
 use crate::{
     dialect::{
-        Encoded, Recipient,
+        Encoded, Recipient, check_choices,
         json::{Reader, Writer},
         openai_chat,
     },
     ir::{ApiError, Effort, Format, Raw, Request, Text, Thinking, Tool, ToolChoice, ToolKind},
 };
+
+/// Parameters that few providers know and this API does.
+const CARRIED: [&str; 8] = [
+    "logprobs",
+    "top_logprobs",
+    "user",
+    "metadata",
+    "service_tier",
+    "verbosity",
+    "web_search_options",
+    "store",
+];
 
 /// Members that only the client knows, and that this API takes as they are.
 const KNOWN: [&str; 7] = [
@@ -30,12 +42,8 @@ pub(super) fn encode_request(
     recipient: &Recipient<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Encoded, ApiError> {
+    check_choices(request, "OpenAI's Responses API")?;
     check_messages(request)?;
-    if request.sampling.choices.is_some_and(|choices| choices > 1) {
-        let message = "This model is reached by OpenAI's Responses API, which gives one answer. Leave out `n`, \
-                       and ask several times.";
-        return Err(ApiError::client(400, "unsupported_parameter", message).with_param("n"));
-    }
     let mut encoded = Encoded::default();
     Writer::new(out).object(|writer| {
         writer.member("model").string(Text::plain(recipient.model).as_escaped());
@@ -71,10 +79,6 @@ fn write_sampling(
         ("top_p", &sampling.top_p, takes_sampling),
         ("top_logprobs", &sampling.top_logprobs, true),
         ("top_k", &sampling.top_k, false),
-        ("frequency_penalty", &sampling.frequency_penalty, false),
-        ("presence_penalty", &sampling.presence_penalty, false),
-        ("seed", &sampling.seed, false),
-        ("logit_bias", &sampling.logit_bias, false),
     ] {
         match value {
             Some(value) if is_taken => writer.member(name).raw(value),
@@ -304,16 +308,7 @@ fn write_rest(
         Some(_) => encoded.drop_param("service_tier"),
         None => {}
     }
-    let speaks = request.modalities.as_ref().is_some_and(|kinds| kinds.as_str().contains("audio"));
-    for (name, is_told) in [
-        ("audio", request.audio.is_some()),
-        ("modalities", speaks),
-        ("prediction", request.prediction.is_some()),
-    ] {
-        if is_told {
-            encoded.drop_param(name);
-        }
-    }
+    encoded.drop_all_but(request, &CARRIED);
     for (name, value) in &request.extra {
         if KNOWN.contains(&&**name) {
             writer.member(name).raw(value);
