@@ -12,9 +12,9 @@ use source::{Source, tree};
 const LAYERS: &[(&str, &[&str])] = &[
     ("main", &["start"]),
     ("start", &["shard", "control", "bus", "config"]),
-    ("shard", &["bus", "config", "metrics", "route", "provider", "dialect", "ir", "http"]),
+    ("shard", &["bus", "config", "metrics", "route", "provider", "dialect", "ir", "http", "sync"]),
     ("control", &["bus", "config", "metrics", "route", "provider", "dialect", "ir", "http"]),
-    ("bus", &["config", "metrics", "route", "provider", "dialect", "ir", "http"]),
+    ("bus", &["config", "metrics", "route", "provider", "dialect", "ir", "http", "sync"]),
     ("config", &["route", "provider", "dialect", "ir", "http"]),
     ("metrics", &[]),
     ("route", &["provider", "dialect", "ir", "http"]),
@@ -22,6 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("dialect", &["ir", "http"]),
     ("ir", &[]),
     ("http", &[]),
+    ("sync", &[]),
 ];
 
 /// The modules that may wait, log, and know the time.
