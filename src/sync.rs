@@ -1,7 +1,8 @@
-//! What threads share outside of channels is made of these.
+//! What threads share outside of channels is made of these. `tests/loom` puts loom's in their place, and compiles the
+//! files that take from here a second time to try them in every order of their steps.
 
 pub use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, Ordering, fence},
     thread_local,
 };
 

@@ -12,7 +12,11 @@ use std::{
 use slab::Slab;
 
 use super::chime::Chime;
-use crate::sync::{self, AtomicBool, Ordering::SeqCst, SegQueue};
+use crate::sync::{
+    self, AtomicBool,
+    Ordering::{Relaxed, SeqCst},
+    SegQueue, fence,
+};
 
 sync::thread_local! {
     /// The tasks of this thread's core, if it has one.
@@ -77,12 +81,14 @@ impl Tasks {
     /// Waits for the chime and whatever else ends the wait, unless somebody has been woken already; whether it
     /// has waited.
     pub(super) fn sleep(&self, wait: impl FnOnce()) -> bool {
-        self.bell.is_asleep.store(true, SeqCst);
+        self.bell.is_asleep.store(true, Relaxed);
+        // Of two who pass their fences one sees what the other did before: us asleep, or somebody woken.
+        fence(SeqCst);
         let may_sleep = self.bell.woken.is_empty();
         if may_sleep {
             wait();
         }
-        self.bell.is_asleep.store(false, SeqCst);
+        self.bell.is_asleep.store(false, Relaxed);
         may_sleep
     }
 
@@ -123,7 +129,8 @@ impl Drop for Place {
 impl Bell {
     fn wake(&self, number: usize) {
         self.woken.push(number);
-        if self.is_asleep.swap(false, SeqCst) {
+        fence(SeqCst);
+        if self.is_asleep.compare_exchange(true, false, Relaxed, Relaxed).is_ok() {
             self.chime.ring();
         }
     }
