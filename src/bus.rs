@@ -2,16 +2,14 @@
 //! to another one.
 
 mod access;
+mod load;
 
 use std::{
     net::{IpAddr, TcpStream},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::Arc,
 };
 
-use crossbeam::{queue::ArrayQueue, utils::CachePadded};
+use crossbeam::queue::ArrayQueue;
 
 use crate::{
     config::limits::{ACCESS_RECORDS_MAX, INBOX_MESSAGES_MAX},
@@ -19,11 +17,12 @@ use crate::{
     route::Surface,
 };
 pub use access::{Access, AccessLevel};
+pub use load::Load;
 
 /// What a shard is told.
 #[derive(Debug)]
 pub enum ToShard {
-    /// Serve a connection that a busier shard accepted.
+    /// Serve a connection that a busier shard accepted; sent by [`ShardLink::hand_over`], which counts it.
     Adopt {
         /// The connection.
         socket: TcpStream,
@@ -66,8 +65,8 @@ pub struct ShardLink {
     pub inbox: flume::Sender<ToShard>,
     /// Its part of the access log.
     pub access: Arc<AccessRing>,
-    /// Client connections that it has; written by the shard, read by the others.
-    load: CachePadded<AtomicUsize>,
+    /// Its client connections.
+    pub load: Load,
 }
 
 /// The lines of the access log that one shard has not been relieved of yet.
@@ -86,20 +85,19 @@ pub fn links(count: usize, access: AccessLevel) -> (ShardLinks, Vec<flume::Recei
         (0..count).map(|_| flume::bounded(INBOX_MESSAGES_MAX)).unzip();
     let links = senders.into_iter().map(|inbox| {
         let access = Arc::new(AccessRing::new(access));
-        ShardLink { inbox, access, load: CachePadded::default() }
+        ShardLink { inbox, access, load: Load::default() }
     });
     (links.collect(), receivers)
 }
 
 impl ShardLink {
-    /// Tells the others how many client connections this shard has.
-    pub fn publish_load(&self, connections: usize) {
-        self.load.store(connections, Relaxed);
-    }
-
-    /// Client connections when last told.
-    pub fn load(&self) -> usize {
-        self.load.load(Relaxed)
+    /// Hands a connection over to this shard; gives it back where there is no room.
+    pub fn hand_over(&self, socket: TcpStream, surface: Surface) -> Result<(), TcpStream> {
+        let sent = self.load.hand_over(|| self.inbox.try_send(ToShard::Adopt { socket, surface }));
+        match sent.map_err(flume::TrySendError::into_inner) {
+            Err(ToShard::Adopt { socket, .. }) => Err(socket),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! files that take from here a second time to try them in every order of their steps.
 
 pub use std::{
-    sync::atomic::{AtomicBool, Ordering, fence},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence},
     thread_local,
 };
 

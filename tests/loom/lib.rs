@@ -4,8 +4,11 @@
 
 #[path = "../../src/shard/net/bell.rs"]
 mod bell;
+#[path = "../../src/bus/load.rs"]
+mod load;
 
 mod chime;
+mod loads;
 mod sync;
 mod wakes;
 
