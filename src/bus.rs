@@ -3,13 +3,12 @@
 
 mod access;
 mod load;
+mod ring;
 
 use std::{
     net::{IpAddr, TcpStream},
     sync::Arc,
 };
-
-use crossbeam::queue::ArrayQueue;
 
 use crate::{
     config::limits::{ACCESS_RECORDS_MAX, INBOX_MESSAGES_MAX},
@@ -18,6 +17,7 @@ use crate::{
 };
 pub use access::{Access, AccessLevel};
 pub use load::Load;
+use ring::Ring;
 
 /// What a shard is told.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ pub struct ShardLink {
 #[derive(Debug)]
 pub struct AccessRing {
     level: AccessLevel,
-    records: ArrayQueue<Access>,
+    records: Ring<Access>,
 }
 
 /// The links to all shards, in the order of their numbers.
@@ -104,7 +104,7 @@ impl ShardLink {
 impl AccessRing {
     fn new(level: AccessLevel) -> Self {
         let length = if level == AccessLevel::Nothing { 1 } else { ACCESS_RECORDS_MAX };
-        Self { level, records: ArrayQueue::new(length) }
+        Self { level, records: Ring::new(length) }
     }
 
     /// Whether any request may get a line.
@@ -124,12 +124,10 @@ impl AccessRing {
     /// Leaves a record for control, which comes by often enough, and is called where much has gathered; false
     /// where there is no room.
     pub fn push(&self, access: Access, control: &flume::Sender<ToControl>) -> bool {
-        let is_kept = self.records.push(access).is_ok();
-        if self.records.len() == self.records.capacity() / 2 {
+        self.records.push(access, || {
             // Where control has no time to listen, it has none to write.
             let _ = control.try_send(ToControl::WriteAccessLog);
-        }
-        is_kept
+        })
     }
 
     /// The oldest record.

@@ -6,4 +6,4 @@ pub use std::{
     thread_local,
 };
 
-pub use crossbeam::queue::SegQueue;
+pub use crossbeam::queue::{ArrayQueue, SegQueue};

@@ -6,8 +6,11 @@
 mod bell;
 #[path = "../../src/bus/load.rs"]
 mod load;
+#[path = "../../src/bus/ring.rs"]
+mod ring;
 
 mod chime;
+mod lines;
 mod loads;
 mod sync;
 mod wakes;

@@ -1,7 +1,8 @@
 //! What stands in for `src/sync.rs`: loom's atomics, and queues that promise no more than crossbeam's do.
 
-use std::marker::PhantomData;
+use std::{collections::VecDeque, marker::PhantomData};
 
+use loom::sync::Mutex;
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 
 use Ordering::{Acquire, Relaxed, Release};
@@ -26,6 +27,13 @@ pub(crate) struct SegQueue<T> {
     pushed: AtomicUsize,
     popped: AtomicUsize,
     values: PhantomData<fn() -> T>,
+}
+
+/// Many push and pop, as if one after the other.
+#[derive(Debug)]
+pub(crate) struct ArrayQueue<T> {
+    values: Mutex<VecDeque<T>>,
+    capacity: usize,
 }
 
 impl SegQueue<usize> {
@@ -56,5 +64,36 @@ impl SegQueue<usize> {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.popped.load(Relaxed) == self.pushed.load(Relaxed)
+    }
+}
+
+impl<T> ArrayQueue<T> {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { values: Mutex::new(VecDeque::new()), capacity }
+    }
+
+    pub(crate) fn push(&self, value: T) -> Result<(), T> {
+        let mut values = self.values.lock().unwrap();
+        if values.len() == self.capacity {
+            return Err(value);
+        }
+        values.push_back(value);
+        Ok(())
+    }
+
+    pub(crate) fn pop(&self) -> Option<T> {
+        self.values.lock().unwrap().pop_front()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.values.lock().unwrap().len()
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
     }
 }
