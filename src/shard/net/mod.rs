@@ -1,6 +1,7 @@
 //! What a shard needs of an operating system: sockets, time and tasks, behind one trait.
 
 mod bell;
+mod chime;
 mod clock;
 pub mod epoll;
 pub mod glommio;
