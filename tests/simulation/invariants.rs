@@ -220,7 +220,7 @@ fn signalled(content: &[u8]) -> Option<usize> {
     ["[DONE]", "\"response.completed\"}"].iter().find_map(|signal| {
         let at = find(content, signal.as_bytes())? + signal.len();
         let rest = &content[at..];
-        ["\n\n", "\r\n\r\n", "\r\r"].iter().find(|end| rest.starts_with(end.as_bytes())).map(|_| at)
+        ["\n\n", "\r\n\r", "\r\r"].iter().find(|end| rest.starts_with(end.as_bytes())).map(|_| at)
     })
 }
 

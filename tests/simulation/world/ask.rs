@@ -83,6 +83,36 @@ impl Ask {
         ask
     }
 
+    /// A chat with that content, which needs no escapes.
+    pub(crate) fn chat(id: u64, content: &str) -> Self {
+        let mut ask = Self::new(id, "POST", "/v1/chat/completions", Answerer::Provider);
+        let render =
+            |model: &str| format!("{{\"model\":\"{model}\",\"content\":\"{content}\"}}").into_bytes();
+        let (asked, seen) = MODELS[0];
+        ask.is_chat = true;
+        ask.expected_body = Some(render(seen));
+        ask.send_whole(render(asked), "application/json", "");
+        ask
+    }
+
+    /// A file that nobody reads on its way.
+    pub(crate) fn file(id: u64, content: &[u8]) -> Self {
+        let mut ask = Self::new(id, "POST", "/openai/v1/files", Answerer::Provider);
+        ask.is_upload = true;
+        ask.expected_body = Some(content.to_vec());
+        ask.send_whole(content.to_vec(), "application/octet-stream", "");
+        ask
+    }
+
+    /// A request whose head is longer than allowed.
+    pub(crate) fn with_long_head(id: u64) -> Self {
+        // Where the network is slow its time is over before.
+        let mut ask = Self::new(id, "POST", "/v1/chat/completions", Answerer::Refusal(&[431, 408]));
+        let line = format!("X-Long: {}\r\n", "x".repeat(1000));
+        ask.end_head(&line.repeat(70));
+        ask
+    }
+
     /// A form with a model's name somewhere in it.
     fn form(id: u64, sizes: Sizes, rng: &mut Rng) -> Self {
         let (asked, seen) = MODELS[rng.usize(..MODELS.len())];
@@ -120,7 +150,8 @@ impl Ask {
         ask
     }
 
-    fn own(id: u64, method: &'static str, path: &'static str) -> Self {
+    /// A question about the gateway itself.
+    pub(crate) fn own(id: u64, method: &'static str, path: &'static str) -> Self {
         let mut ask = Self::new(id, method, path, Answerer::Gateway);
         ask.end_head("");
         ask
@@ -186,13 +217,7 @@ impl Ask {
                 ask.end_head("Transfer-Encoding: gzip\r\n");
                 ask
             }
-            7 => {
-                // Where the network is slow its time is over before.
-                let mut ask = refused(&[431, 408]);
-                let line = format!("X-Long: {}\r\n", "x".repeat(1000));
-                ask.end_head(&line.repeat(70));
-                ask
-            }
+            7 => Self::with_long_head(id),
             8 => {
                 let mut ask = Self::new(id, "POST", "/v2/nothing", Answerer::Refusal(&[404]));
                 ask.send(json, "application/json", rng);
@@ -242,15 +267,18 @@ impl Ask {
     fn send(&mut self, content: Vec<u8>, content_type: &str, rng: &mut Rng) {
         self.expects_continue = rng.u8(..6) == 0;
         let expect = if self.expects_continue { "Expect: 100-continue\r\n" } else { "" };
-        let framing = if rng.u8(..3) == 0 {
-            self.body = chunked(&content, rng);
-            "Transfer-Encoding: chunked".to_owned()
-        } else {
-            let length = content.len();
-            self.body = vec![content];
-            format!("Content-Length: {length}")
-        };
-        self.end_head(&format!("Content-Type: {content_type}\r\n{framing}\r\n{expect}"));
+        if rng.u8(..3) > 0 {
+            return self.send_whole(content, content_type, expect);
+        }
+        self.body = chunked(&content, rng);
+        self.end_head(&format!("Content-Type: {content_type}\r\nTransfer-Encoding: chunked\r\n{expect}"));
+    }
+
+    /// Frames a body by its length.
+    fn send_whole(&mut self, content: Vec<u8>, content_type: &str, lines: &str) {
+        let length = content.len();
+        self.body = vec![content];
+        self.end_head(&format!("Content-Type: {content_type}\r\nContent-Length: {length}\r\n{lines}"));
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 
 use futures_lite::{AsyncRead, AsyncWrite, future};
 
-use super::{World, ask::Ask, script::Script};
+use super::{World, ask::Ask, script::Script, setting::Guest};
 use crate::{
     invariants::{Answer, check_answer, is_broken},
     message::Head,
@@ -42,6 +42,14 @@ pub(crate) struct Manner {
     /// Pause between reads.
     pub(crate) reading_pause: Duration,
     pub(crate) leaving: Leaving,
+}
+
+impl Default for Manner {
+    /// One request after the other, as fast as can be.
+    fn default() -> Self {
+        let [pause, reading_pause] = [Duration::ZERO; 2];
+        Self { pipelines: false, step: 0, pause, reading_pause, leaving: Leaving::Satisfied }
+    }
 }
 
 /// How a client leaves.
@@ -95,7 +103,8 @@ impl From<String> for Missing {
 }
 
 /// Opens a connection, asks, and goes.
-pub(crate) async fn visit(world: Rc<World>, port: u16, count: usize, manner: Manner) {
+pub(crate) async fn visit(world: Rc<World>, guest: Guest) {
+    let Guest { port, manner, asks, .. } = guest;
     let Some((stream, connection)) = world.network.dial(port) else { return };
     world.network.tell(format_args!("#{} is a client: {manner:?}", connection.number));
     let visit = Visit {
@@ -107,10 +116,9 @@ pub(crate) async fn visit(world: Rc<World>, port: u16, count: usize, manner: Man
         is_invited: Cell::default(),
         is_over: Cell::default(),
         sender: RefCell::default(),
-        count,
+        count: asks.len(),
         world,
     };
-    let asks: Vec<(Ask, Script)> = (0..count).map(|_| visit.world.draw_ask()).collect();
     for (ask, script) in &asks {
         visit.world.network.tell(format_args!("{} is {} {}", ask.id, ask.method, ask.path));
         visit.world.book.add(ask.clone(), script.clone(), visit.connection.number);
@@ -363,7 +371,8 @@ impl Visit {
 
     /// Whether a connection may be closed without an answer.
     fn check_unanswered(&self, position: usize, ask: &Ask) {
-        let is_sent = self.sent.get() > position;
+        // An answer that does not say so is not the last one.
+        let is_sent = self.sent.get() > position || position > 0;
         if is_sent && !self.is_excused(position) && !self.world.is_draining() {
             self.world.network.fail(format!("{} got no answer, and the connection is closed", ask.id));
         }

@@ -106,6 +106,8 @@ impl Visit {
                 return None;
             }
         };
+        // It was quiet before the request that is there now.
+        self.connection.quiet_at.set(None);
         let Some(id) = id else { return self.list_models(head).await };
         let Some((ask, script)) = world.book.case(id) else {
             network.fail(format!("a provider was asked {id}, which nobody asked"));
@@ -253,6 +255,7 @@ impl Visit {
         let list = "{\"data\":[{\"id\":\"model\"}]}";
         let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{list}", list.len());
         self.stream.write_all(answer.as_bytes()).await.ok()?;
+        self.connection.quiet_at.set(Some(self.stream.watch().bytes_written()));
         Some(Afterwards::Stay)
     }
 

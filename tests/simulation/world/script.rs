@@ -61,6 +61,19 @@ pub(crate) struct Temper {
 }
 
 impl Script {
+    /// An answer with these fields, and these pieces behind the head; then the connection stays.
+    pub(crate) fn saying(ask: &Ask, fields: &str, body: &[&str]) -> Self {
+        let head = format!("HTTP/1.1 200 Said\r\nX-Sim-Answer: {}\r\n{fields}\r\n\r\n", ask.id);
+        let body = body.iter().map(|piece| piece.as_bytes().to_vec());
+        Self {
+            pieces: std::iter::once(head.into_bytes()).chain(body).collect(),
+            pause: Duration::ZERO,
+            failing: Failing::Never,
+            is_early: false,
+            afterwards: Afterwards::Stay,
+        }
+    }
+
     /// What happens to that request.
     pub(crate) fn draw(ask: &Ask, temper: Temper, rng: &mut Rng) -> Self {
         let is_streamed = ask.method == "POST" && rng.u8(..2) == 0;
