@@ -271,6 +271,10 @@ impl Net for Shore {
         stream.connection.end.has_news()
     }
 
+    fn reset_on_close(&self, stream: &Watched, resets: bool) {
+        stream.connection.end.reset_on_close(resets);
+    }
+
     fn release(&self, stream: Watched) -> io::Result<TcpStream> {
         let (ticket, twin) = UnixStream::pair()?;
         twin.set_nonblocking(true)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     hold,
     world::{
-        ask::Ask,
+        ask::{Ask, Speech},
         client::{Leaving, Manner},
         climate::Climate,
         run_in,
@@ -82,8 +82,21 @@ fn a_client_that_goes_is_missed_although_its_upload_is_stuck() {
     holds(Setting { climate, guests: vec![Guest { manner: hasty, ..guest(vec![(upload, script)]) }] });
 }
 
+#[test]
+fn a_client_that_only_knows_the_end_of_the_connection_takes_no_part_for_the_whole() {
+    for (failing, stop_after) in
+        [(Failing::Cut(usize::MAX), None), (Failing::Stall(usize::MAX), Some(SECOND))]
+    {
+        let upload = Ask::file(1, b"x").spoken(Speech::Old);
+        let script = Script { failing, ..Script::saying(&upload, BYTES_CHUNKED, &["5\r\npart \r\n"]) };
+        let climate = Climate { stop_after, ..Climate::fair() };
+        holds(Setting { climate, guests: vec![guest(vec![(upload, script)])] });
+    }
+}
+
 const JSON: &str = "Content-Type: application/json\r\nContent-Length: 2";
 const JSON_CHUNKED: &str = "Content-Type: application/json\r\nTransfer-Encoding: chunked";
+const BYTES_CHUNKED: &str = "Content-Type: audio/mpeg\r\nTransfer-Encoding: chunked";
 const EVENTS: &str = "Content-Type: text/event-stream\r\nTransfer-Encoding: chunked";
 
 /// A chunk.

@@ -40,6 +40,7 @@ pub(crate) struct End {
     incoming: Rc<RefCell<Pipe>>,
     outgoing: Rc<RefCell<Pipe>>,
     is_closed: Cell<bool>,
+    resets_on_close: Cell<bool>,
     bytes_read: Cell<usize>,
     bytes_written: Cell<usize>,
 }
@@ -74,6 +75,7 @@ pub(crate) fn pair(name: &str, executor: &Executor, trace: &Rc<Trace>, weather: 
             incoming: incoming.clone(),
             outgoing: outgoing.clone(),
             is_closed: Cell::default(),
+            resets_on_close: Cell::default(),
             bytes_read: Cell::default(),
             bytes_written: Cell::default(),
         }))
@@ -107,6 +109,11 @@ impl End {
     /// Whether its stream has been dropped.
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed.get()
+    }
+
+    /// Whether closing is a reset, as `SO_LINGER` without time makes it.
+    pub(crate) fn reset_on_close(&self, resets: bool) {
+        self.resets_on_close.set(resets);
     }
 
     /// Bytes that its stream has read.
@@ -342,6 +349,8 @@ impl Drop for Stream {
         end.tell("closes", unread);
         if unread > 0 {
             end.reset("resets what has not been read");
+        } else if end.resets_on_close.get() {
+            end.reset("resets");
         } else {
             end.end();
         }

@@ -2,6 +2,8 @@
 
 use fastrand::Rng;
 
+use crate::message::find;
+
 /// One request.
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
@@ -20,6 +22,20 @@ pub(crate) struct Ask {
     pub(crate) is_chat: bool,
     /// Whether the body flows on as it comes, so that it cannot be sent again.
     pub(crate) is_upload: bool,
+    pub(crate) speech: Speech,
+}
+
+/// Which HTTP a client speaks, and whether it wants the connection to stay.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Speech {
+    /// HTTP/1.1, which stays.
+    Modern,
+    /// HTTP/1.1 with `Connection: close`.
+    Closing,
+    /// HTTP/1.0, which closes.
+    Old,
+    /// HTTP/1.0 with `Connection: keep-alive`.
+    OldStaying,
 }
 
 /// Who answers a request.
@@ -46,9 +62,30 @@ pub(crate) struct Sizes {
 const MODELS: [(&str, &str); 4] =
     [("openai/model", "model"), ("openai/alias", "resolved-model"), ("other/a/b", "a/b"), ("bare", "bare")];
 
+impl Speech {
+    pub(crate) fn is_old(self) -> bool {
+        matches!(self, Self::Old | Self::OldStaying)
+    }
+
+    /// Whether the connection has no more use after the answer.
+    pub(crate) fn closes(self) -> bool {
+        matches!(self, Self::Closing | Self::Old)
+    }
+}
+
 impl Ask {
     /// A request drawn by chance.
     pub(crate) fn draw(id: u64, sizes: Sizes, rng: &mut Rng) -> Self {
+        let speech = match rng.u8(..16) {
+            0 => Speech::Closing,
+            1 => Speech::Old,
+            2 => Speech::OldStaying,
+            _ => Speech::Modern,
+        };
+        Self::draw_modern(id, sizes, rng).spoken(speech)
+    }
+
+    fn draw_modern(id: u64, sizes: Sizes, rng: &mut Rng) -> Self {
         if sizes.are_some_wrong && rng.u8(..5) == 0 {
             return Self::wrong(id, rng);
         }
@@ -255,7 +292,27 @@ impl Ask {
             answerer,
             is_chat: false,
             is_upload: false,
+            speech: Speech::Modern,
         }
+    }
+
+    /// The same in another HTTP, as far as it can be said there.
+    pub(crate) fn spoken(mut self, speech: Speech) -> Self {
+        let is_modern = self.expects_continue || find(&self.head, b"Transfer-Encoding").is_some();
+        let (version, line) = match speech {
+            Speech::Old | Speech::OldStaying if is_modern => return self,
+            Speech::Modern => return self,
+            Speech::Closing => ("1.1", "Connection: close\r\n"),
+            Speech::Old => ("1.0", ""),
+            Speech::OldStaying => ("1.0", "Connection: keep-alive\r\n"),
+        };
+        let first = b" HTTP/1.1\r\n";
+        if let Some(at) = find(&self.head, first) {
+            let said = format!(" HTTP/{version}\r\n{line}");
+            self.head.splice(at..at + first.len(), said.into_bytes());
+            self.speech = speech;
+        }
+        self
     }
 
     fn end_head(&mut self, lines: &str) {

@@ -86,6 +86,14 @@ struct Visit {
     count: usize,
 }
 
+/// What a read brings.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Came {
+    Bytes,
+    End,
+    Reset,
+}
+
 /// Why there is no answer.
 enum Missing {
     /// The connection has ended before one.
@@ -254,6 +262,9 @@ impl Visit {
                         self.world.network.fail(format!("{} was answered wrongly: {what}", ask.id));
                     }
                     self.note(position + 1, false);
+                    if is_last && is_whole && self.read(&mut received, PATIENCE).await != Some(Came::End) {
+                        self.world.network.fail(format!("#{number} goes on, and said that it does not"));
+                    }
                     if is_last || !is_whole {
                         break;
                     }
@@ -291,7 +302,7 @@ impl Visit {
     ) -> Result<Answer, Missing> {
         let head = loop {
             let Some(head) = Head::take(received)? else {
-                if !self.wait(position, ask, received).await {
+                if self.wait(position, ask, received).await != Came::Bytes {
                     return Err(self.cut_head(position, ask, received));
                 }
                 continue;
@@ -310,11 +321,13 @@ impl Visit {
             if body.is_done() {
                 break true;
             }
-            if !self.wait(position, ask, received).await {
-                break body.close();
+            match self.wait(position, ask, received).await {
+                Came::Bytes => {}
+                Came::End => break body.close(),
+                Came::Reset => break false,
             }
         };
-        let is_last = head.says_close()?;
+        let is_last = head.says_close()?.unwrap_or_else(|| ask.speech.closes());
         let is_excused = self.is_excused(position) || self.world.is_stopped();
         Ok(Answer { head, content: body.content, is_whole, is_last, is_excused })
     }
@@ -329,8 +342,8 @@ impl Visit {
         }
     }
 
-    /// Waits for more of an answer; false where nothing more comes.
-    async fn wait(&self, position: usize, ask: &Ask, received: &mut Vec<u8>) -> bool {
+    /// Waits for more of an answer.
+    async fn wait(&self, position: usize, ask: &Ask, received: &mut Vec<u8>) -> Came {
         if !self.manner.reading_pause.is_zero() {
             self.world.sleep(self.manner.reading_pause).await;
         }
@@ -341,19 +354,19 @@ impl Visit {
                 true => PATIENCE + 20 * self.world.climate.weather.delay_max,
                 false => LONG_PATIENCE,
             };
-            if let Some(goes_on) = self.read(received, patience).await {
-                return goes_on;
+            if let Some(came) = self.read(received, patience).await {
+                return came;
             }
             if was_sent == (self.sent.get() > position) {
                 let number = self.connection.number;
                 self.world.network.fail(format!("#{number} got nothing for {} s", patience.as_secs()));
-                return false;
+                return Came::Reset;
             }
         }
     }
 
     /// Reads once: none where nothing comes in time.
-    async fn read(&self, received: &mut Vec<u8>, patience: Duration) -> Option<bool> {
+    async fn read(&self, received: &mut Vec<u8>, patience: Duration) -> Option<Came> {
         let mut buffer = [0; 4096];
         let read = poll_fn(|cx| match &mut *self.stream.borrow_mut() {
             Some(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
@@ -364,9 +377,9 @@ impl Visit {
             self.world.network.executor.sleep(patience).await;
             None
         };
-        let length = future::or(read, late).await?.unwrap_or_default();
+        let Ok(length) = future::or(read, late).await? else { return Some(Came::Reset) };
         received.extend_from_slice(&buffer[..length]);
-        Some(length > 0)
+        Some(if length > 0 { Came::Bytes } else { Came::End })
     }
 
     /// Whether a connection may be closed without an answer.
