@@ -218,7 +218,7 @@ fn said(world: &World, ask: &Ask, script: &Script) -> Result<Said, String> {
     let status = head.status()?;
     let lacks_signal = ask.is_chat && is_stream && status == 200 && !may_end(&body.content);
     let end = match (is_whole, lacks_signal) {
-        (true, false) if script.is_early && !is_delimited => End::Unclear,
+        (true, false) if script.is_early() && !is_delimited => End::Unclear,
         (true, false) => End::Whole,
         _ => End::Broken,
     };

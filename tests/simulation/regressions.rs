@@ -9,7 +9,7 @@ use crate::{
         client::{Leaving, Manner},
         climate::Climate,
         run_in,
-        script::{Failing, Script},
+        script::{Failing, Reading, Script},
         setting::{Guest, Setting},
     },
 };
@@ -30,7 +30,7 @@ fn a_connection_that_was_promised_to_stay_stays_after_a_streams_error() {
 fn no_request_is_written_into_the_unsent_end_of_the_one_before() {
     let calls = [1, 2].map(|id| {
         let chat = Ask::chat(id, &"x".repeat(5000));
-        let script = Script { is_early: true, ..Script::saying(&chat, JSON, &["{}"]) };
+        let script = Script { reading: Reading::Last, ..Script::saying(&chat, JSON, &["{}"]) };
         (chat, script)
     });
     let mut climate = Climate::fair();
@@ -75,7 +75,8 @@ fn a_client_that_takes_a_long_answer_slowly_gets_it_whole() {
 #[test]
 fn a_client_that_goes_is_missed_although_its_upload_is_stuck() {
     let upload = Ask::file(1, &[7; 100_000]);
-    let script = Script { is_early: true, pause: 10 * SECOND, ..Script::saying(&upload, JSON, &["{}"]) };
+    let script =
+        Script { reading: Reading::Last, pause: 10 * SECOND, ..Script::saying(&upload, JSON, &["{}"]) };
     let mut climate = Climate::fair();
     climate.weather.capacity = 64;
     let hasty = Manner { leaving: Leaving::Hanging(SECOND), ..Manner::default() };

@@ -7,20 +7,26 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
 use super::{
     World,
     ask::Ask,
-    script::{Afterwards, Failing, Script},
+    script::{Afterwards, Failing, Reading, Script},
 };
-use crate::{executor::Owner, message::Head, net::Connection, socket::Stream};
+use crate::{
+    executor::Owner,
+    message::{Body, Head},
+    net::Connection,
+    socket::Stream,
+};
 
 /// Silence after which a provider gives a connection up; longer than the shell keeps one.
 const IDLE_MAX: Duration = Duration::from_secs(70);
 /// An answer that nobody has asked for.
 const CHATTER: &[u8] = b"HTTP/1.1 200 OK\r\nX-Sim-Answer: 999999\r\nContent-Length: 3\r\n\r\nhey";
 
+const INTERIM: &[u8] = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
+const SWITCH: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n";
+
 /// What a provider has done with one request.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
-    /// Whether all of the request came, as its framing says.
-    pub(crate) is_request_whole: bool,
     /// Whether the connection had served a request before.
     pub(crate) was_reused: bool,
     /// What was written in answer.
@@ -125,14 +131,27 @@ impl Visit {
     }
 
     async fn serve(&mut self, head: &Head, ask: &Ask, script: &Script) -> Option<Afterwards> {
-        if !script.is_early && !self.read_body(head, ask).await {
-            return None;
-        }
-        if !self.write(ask, script).await {
+        let mut body = match head.request_body() {
+            Ok(body) => body,
+            Err(what) => {
+                self.world.network.fail(format!("a provider got a wrong head: {what}"));
+                return None;
+            }
+        };
+        let wanted = match script.reading {
+            Reading::First => usize::MAX,
+            Reading::Halfway => ask.expected_body.as_ref().map_or(1, Vec::len) / 2,
+            Reading::Last | Reading::Never => 0,
+        };
+        if !self.read_body(&mut body, ask, wanted).await || !self.write(ask, script).await {
             return None;
         }
         self.connection.busy_with.set(None);
-        if script.is_early && !self.read_body(head, ask).await {
+        if script.reading == Reading::Never {
+            self.world.book.end_attempt(ask.id);
+            return Some(Afterwards::Close);
+        }
+        if !self.read_body(&mut body, ask, usize::MAX).await {
             return None;
         }
         let chatter = if script.chatters() { CHATTER.len() } else { 0 };
@@ -144,15 +163,8 @@ impl Visit {
         Some(script.afterwards)
     }
 
-    /// Reads the request's body; false where it does not come to its end.
-    async fn read_body(&mut self, head: &Head, ask: &Ask) -> bool {
-        let mut body = match head.request_body() {
-            Ok(body) => body,
-            Err(what) => {
-                self.world.network.fail(format!("a provider got a wrong head: {what}"));
-                return false;
-            }
-        };
+    /// Reads that much of the request's body, or all; false where it does not come.
+    async fn read_body(&mut self, body: &mut Body, ask: &Ask, wanted: usize) -> bool {
         loop {
             if let Err(what) = body.take(&mut self.received) {
                 self.world.network.fail(format!("a provider got a broken body for {}: {what}", ask.id));
@@ -161,11 +173,13 @@ impl Visit {
             if body.is_done() {
                 break;
             }
+            if body.content.len() >= wanted {
+                return true;
+            }
             if !self.read_more().await {
                 return false;
             }
         }
-        self.world.book.attempt(ask.id, |told| told.is_request_whole = true);
         match &ask.expected_body {
             None => self.world.network.fail(format!("{} reached a provider as a whole request", ask.id)),
             Some(expected) if *expected != body.content => {
@@ -191,6 +205,8 @@ impl Visit {
                 garbage = [b"HTTP/1.1 200 OK\r\n".to_vec(), b"X-Long: xxxxxxxxx\r\n".repeat(15_000)].concat();
                 (vec![garbage], usize::MAX)
             }
+            Failing::Flood => (vec![INTERIM.to_vec(); 20_000], usize::MAX),
+            Failing::Switch => (vec![[SWITCH, INTERIM].concat()], usize::MAX),
             Failing::Cut(at) | Failing::Reset(at) | Failing::Stall(at) => (script.pieces.clone(), at),
             Failing::Never => (script.pieces.clone(), usize::MAX),
         };
@@ -227,7 +243,7 @@ impl Visit {
                 self.reset();
                 false
             }
-            Failing::Stall(_) | Failing::Garbage | Failing::Endless => {
+            Failing::Stall(_) | Failing::Garbage | Failing::Endless | Failing::Flood | Failing::Switch => {
                 while self.read_more().await {}
                 false
             }

@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use bifrost::config::limits::INTERIM_RESPONSES_MAX;
 use fastrand::Rng;
 
 use super::ask::{Ask, chunked, text};
@@ -15,10 +16,22 @@ pub(crate) struct Script {
     /// Pause before each piece.
     pub(crate) pause: Duration,
     pub(crate) failing: Failing,
-    /// Answers before it has read the request's body.
-    pub(crate) is_early: bool,
+    pub(crate) reading: Reading,
     /// What it does with the connection afterwards.
     pub(crate) afterwards: Afterwards,
+}
+
+/// When a provider reads the request's body.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Reading {
+    /// Before it answers.
+    First,
+    /// A part before it answers, the rest behind that.
+    Halfway,
+    /// Once it has answered.
+    Last,
+    /// Not at all: it answers and closes.
+    Never,
 }
 
 /// How a provider fails.
@@ -36,6 +49,10 @@ pub(crate) enum Failing {
     Garbage,
     /// The head never ends.
     Endless,
+    /// Interim answers never end.
+    Flood,
+    /// It goes on in another protocol, which nobody has asked for.
+    Switch,
 }
 
 /// What happens on a connection after an answer.
@@ -69,7 +86,7 @@ impl Script {
             pieces: std::iter::once(head.into_bytes()).chain(body).collect(),
             pause: Duration::ZERO,
             failing: Failing::Never,
-            is_early: false,
+            reading: Reading::First,
             afterwards: Afterwards::Stay,
         }
     }
@@ -93,8 +110,14 @@ impl Script {
             _ => ("application/octet-stream", (0..length).map(|_| rng.u8(..)).collect()),
         };
         let mut pieces = Vec::new();
-        if rng.u8(..8) == 0 {
-            pieces.push(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n".to_vec());
+        let interim = match rng.u8(..20) {
+            0..=1 => 1,
+            2 => rng.u32(1..=INTERIM_RESPONSES_MAX),
+            _ => 0,
+        };
+        for _ in 0..interim {
+            let hint = "x".repeat(rng.usize(..100));
+            pieces.push(format!("HTTP/1.1 103 Early Hints\r\nLink: {hint}\r\n\r\n").into_bytes());
         }
         let mut head = format!(
             "HTTP/1.1 {status} Said\r\nContent-Type: {content_type}\r\nX-Sim-Answer: {}\r\nSet-Cookie: a\r\n",
@@ -133,7 +156,16 @@ impl Script {
         }
         let pause = Duration::from_millis([0, 0, 1, 30][rng.usize(..4)]);
         let failing = Failing::draw(pieces.iter().map(Vec::len).sum(), temper, rng);
-        Self { pieces, pause, failing, is_early: rng.u8(..12) == 0, afterwards }
+        let reading = match rng.u8(..24) {
+            0..=1 => Reading::Halfway,
+            2..=3 => Reading::Last,
+            4 => Reading::Never,
+            _ => Reading::First,
+        };
+        if reading == Reading::Never {
+            afterwards = Afterwards::Close;
+        }
+        Self { pieces, pause, failing, reading, afterwards }
     }
 }
 
@@ -142,6 +174,11 @@ impl Script {
     pub(crate) fn chatters(&self) -> bool {
         self.failing == Failing::Never && self.afterwards == Afterwards::Chatter
     }
+
+    /// Whether it answers before it has read the whole request.
+    pub(crate) fn is_early(&self) -> bool {
+        self.reading != Reading::First
+    }
 }
 
 impl fmt::Debug for Script {
@@ -149,10 +186,10 @@ impl fmt::Debug for Script {
         let length: usize = self.pieces.iter().map(Vec::len).sum();
         let head = self.pieces.iter().find(|piece| find(piece, b"X-Sim-Answer").is_some());
         let head = String::from_utf8_lossy(head.map_or(&[], |head| head));
-        let Self { pause, failing, is_early, afterwards, .. } = self;
+        let Self { pause, failing, reading, afterwards, .. } = self;
         write!(
             f,
-            "{length} bytes every {pause:?}, {failing:?}, early {is_early}, then {afterwards:?}: {head:?}"
+            "{length} bytes every {pause:?}, {failing:?}, reads {reading:?}, then {afterwards:?}: {head:?}"
         )
     }
 }
@@ -163,12 +200,14 @@ impl Failing {
             return Self::Never;
         }
         let at = rng.usize(..length.max(1));
-        match rng.u8(..7) {
+        match rng.u8(..9) {
             0..=1 => Self::Cut(at),
             2..=3 => Self::Reset(at),
             4 => Self::Stall(at),
             5 => Self::Garbage,
-            _ => Self::Endless,
+            6 => Self::Endless,
+            7 => Self::Flood,
+            _ => Self::Switch,
         }
     }
 }
