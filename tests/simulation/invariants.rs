@@ -91,8 +91,11 @@ fn sample(line: &str) -> Option<(&str, &str, u64)> {
 pub(crate) fn check_answer(world: &World, ask: &Ask, script: &Script, answer: &Answer) -> Result<(), String> {
     let status = answer.head.status()?;
     answer.head.field("x-bifrost-request-id")?.ok_or("it has no x-bifrost-request-id")?;
-    check_speech(ask, answer)?;
     world.answered(status);
+    if status == 101 {
+        return check_switch(ask, script, answer);
+    }
+    check_speech(ask, answer)?;
     match answer.head.field("x-sim-answer")? {
         Some(id) if id != ask.id.to_string() => Err(format!("it is the answer to {id}")),
         Some(_) => check_passed_on(world, ask, script, status, answer),
@@ -100,15 +103,23 @@ pub(crate) fn check_answer(world: &World, ask: &Ask, script: &Script, answer: &A
     }
 }
 
+/// A switch to WebSocket: both sides want it, and the head says it.
+fn check_switch(ask: &Ask, script: &Script, answer: &Answer) -> Result<(), String> {
+    let said = (answer.head.field("connection")?, answer.head.field("upgrade")?);
+    let is_said = said == (Some("Upgrade"), Some("websocket"));
+    let is_wanted = ask.speaker.is_some() && script.speaker.is_some();
+    if is_said && is_wanted && answer.head.field("x-sim-answer")? == Some(&ask.id.to_string()) {
+        Ok(())
+    } else {
+        Err(format!("it switches, and that was not agreed on: {:?}", answer.head))
+    }
+}
+
 /// Whether an answer can be understood in the HTTP that the client speaks.
 fn check_speech(ask: &Ask, answer: &Answer) -> Result<(), String> {
     let (says_close, coding) = (answer.head.says_close()?, answer.head.field("transfer-encoding")?);
-    let is_refused = matches!(ask.answerer, Answerer::Refusal(_));
     match ask.speech {
-        // What is not understood is not known to be old.
-        speech if speech.is_old() && !is_refused && coding.is_some() => {
-            Err("HTTP/1.0 has no chunks".to_owned())
-        }
+        speech if speech.is_old() && coding.is_some() => Err("HTTP/1.0 has no chunks".to_owned()),
         speech if speech.closes() && says_close != Some(true) => {
             Err("it does not say that it is the last".to_owned())
         }

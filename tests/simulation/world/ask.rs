@@ -2,6 +2,7 @@
 
 use fastrand::Rng;
 
+use super::tunnel::Speaker;
 use crate::message::find;
 
 /// One request.
@@ -23,6 +24,8 @@ pub(crate) struct Ask {
     /// Whether the body flows on as it comes, so that it cannot be sent again.
     pub(crate) is_upload: bool,
     pub(crate) speech: Speech,
+    /// What the client says once both sides have gone on in WebSocket, if it asks for that.
+    pub(crate) speaker: Option<Speaker>,
 }
 
 /// Which HTTP a client speaks, and whether it wants the connection to stay.
@@ -147,6 +150,17 @@ impl Ask {
         let mut ask = Self::new(id, "POST", "/v1/chat/completions", Answerer::Refusal(&[431, 408]));
         let line = format!("X-Long: {}\r\n", "x".repeat(1000));
         ask.end_head(&line.repeat(70));
+        ask
+    }
+
+    /// A request to go on in WebSocket.
+    pub(crate) fn upgrade(id: u64, sizes: Sizes, rng: &mut Rng) -> Self {
+        let path = ["/v1/realtime", "/openai/v1/realtime", "/openai/responses"][rng.usize(..3)];
+        let (model, _) = MODELS[rng.usize(..MODELS.len())];
+        let mut ask = Self::new(id, "GET", &format!("{path}?model={model}"), Answerer::Provider);
+        ask.expected_body = Some(Vec::new());
+        ask.speaker = Some(Speaker::draw(sizes.body_max / 4, rng));
+        ask.end_head("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: a\r\n");
         ask
     }
 
@@ -293,11 +307,15 @@ impl Ask {
             is_chat: false,
             is_upload: false,
             speech: Speech::Modern,
+            speaker: None,
         }
     }
 
     /// The same in another HTTP, as far as it can be said there.
     pub(crate) fn spoken(mut self, speech: Speech) -> Self {
+        if self.speaker.is_some() || matches!(self.answerer, Answerer::Refusal(_)) {
+            return self;
+        }
         let is_modern = self.expects_continue || find(&self.head, b"Transfer-Encoding").is_some();
         let (version, line) = match speech {
             Speech::Old | Speech::OldStaying if is_modern => return self,

@@ -12,7 +12,7 @@ use std::{
 
 use futures_lite::{AsyncRead, AsyncWrite, future};
 
-use super::{World, ask::Ask, script::Script, setting::Guest};
+use super::{World, ask::Ask, script::Script, setting::Guest, tunnel::Tunnel};
 use crate::{
     invariants::{Answer, check_answer, is_broken},
     message::Head,
@@ -148,7 +148,11 @@ pub(crate) async fn visit(world: Rc<World>, guest: Guest) {
             true
         },
     );
-    if is_left.await && matches!(manner.leaving, Leaving::Resetting(_)) {
+    if !is_left.await {
+        return;
+    }
+    asks.iter().for_each(|(ask, _)| visit.world.book.break_tunnel(ask.id));
+    if matches!(manner.leaving, Leaving::Resetting(_)) {
         visit.stream.borrow().as_ref().inspect(|stream| stream.watch().reset("hangs up"));
     }
 }
@@ -159,6 +163,9 @@ impl Visit {
             let is_last = position + 1 == asks.len();
             if !self.manner.pipelines {
                 self.until(|| self.answered.get() == position).await;
+                if self.is_over.get() {
+                    return;
+                }
             }
             let mut head = &ask.head[..];
             let is_stalled = is_last && self.manner.leaving == Leaving::Stalling;
@@ -188,6 +195,7 @@ impl Visit {
             self.sent.set(position + 1);
         }
         if self.manner.leaving == Leaving::HalfClosing {
+            asks.iter().for_each(|(ask, _)| self.world.book.break_tunnel(ask.id));
             poll_fn(|cx| match &mut *self.stream.borrow_mut() {
                 Some(stream) => Pin::new(stream).poll_close(cx),
                 None => Poll::Ready(Ok(())),
@@ -261,8 +269,17 @@ impl Visit {
                     if let Err(what) = check_answer(&self.world, ask, script, &answer) {
                         self.world.network.fail(format!("{} was answered wrongly: {what}", ask.id));
                     }
+                    if let (Some(me), Some(other), "101") = (&ask.speaker, &script.speaker, &status[..]) {
+                        let (world, id, name) = (&self.world, ask.id, format!("#{number}"));
+                        let tunnel = Tunnel { world, id, name, stream: &self.stream, me, other };
+                        tunnel.talk(std::mem::take(&mut received)).await;
+                    }
+                    self.is_over.set(is_last);
                     self.note(position + 1, false);
-                    if is_last && is_whole && self.read(&mut received, PATIENCE).await != Some(Came::End) {
+                    if is_last
+                        && is_whole
+                        && !matches!(self.read(&mut received, PATIENCE).await, Some(Came::End | Came::Reset))
+                    {
                         self.world.network.fail(format!("#{number} goes on, and said that it does not"));
                     }
                     if is_last || !is_whole {
@@ -309,6 +326,7 @@ impl Visit {
             };
             match head.status()? {
                 100 if ask.expects_continue && !self.is_invited.get() => self.note(position, true),
+                101 if ask.speaker.is_some() => break head,
                 100..=199 => {
                     return Err(Missing::Wrong(format!("an interim answer that nobody wants: {head:?}")));
                 }
@@ -327,7 +345,7 @@ impl Visit {
                 Came::Reset => break false,
             }
         };
-        let is_last = head.says_close()?.unwrap_or_else(|| ask.speech.closes());
+        let is_last = head.status()? == 101 || head.says_close()?.unwrap_or_else(|| ask.speech.closes());
         let is_excused = self.is_excused(position) || self.world.is_stopped();
         Ok(Answer { head, content: body.content, is_whole, is_last, is_excused })
     }

@@ -8,6 +8,7 @@ pub(crate) mod control;
 pub(crate) mod provider;
 pub(crate) mod script;
 pub(crate) mod setting;
+pub(crate) mod tunnel;
 
 use std::{
     cell::{Cell, RefCell},

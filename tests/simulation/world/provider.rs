@@ -1,6 +1,6 @@
 //! Providers: they read requests strictly, and answer as the script of each says.
 
-use std::{net::SocketAddr, rc::Rc, time::Duration};
+use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Duration};
 
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
 
@@ -8,6 +8,7 @@ use super::{
     World,
     ask::Ask,
     script::{Afterwards, Failing, Reading, Script},
+    tunnel::Tunnel,
 };
 use crate::{
     executor::Owner,
@@ -60,17 +61,29 @@ impl Visit {
         }
         let mut has_served = false;
         while let Some(head) = self.read_head().await {
+            let id = head.field("x-sim").ok().flatten().and_then(|id| id.parse().ok());
             let Some(goes_on) = self.answer(&head, has_served).await else { return };
             has_served = true;
             match goes_on {
                 Afterwards::Stay | Afterwards::Chatter => {}
                 Afterwards::Close => return,
+                Afterwards::Switch => return self.tunnel(id.unwrap_or_default()).await,
                 Afterwards::CloseIdle => {
                     let pause = self.world.roll(|rng| rng.u64(..300));
                     self.world.sleep(Duration::from_millis(pause)).await;
                     return;
                 }
             }
+        }
+    }
+
+    /// Goes on in WebSocket.
+    async fn tunnel(self, id: u64) {
+        let Some((ask, script)) = self.world.book.case(id) else { return };
+        if let (Some(me), Some(other)) = (&script.speaker, &ask.speaker) {
+            let (stream, name) = (RefCell::new(Some(self.stream)), format!("#{}", self.connection.number));
+            let tunnel = Tunnel { world: &self.world, id, name, stream: &stream, me, other };
+            tunnel.talk(self.received).await;
         }
     }
 
@@ -125,6 +138,9 @@ impl Visit {
             network.fail(what);
         }
         self.connection.busy_with.set(Some(id));
+        if head.field("upgrade").ok().flatten().is_some() != ask.speaker.is_some() {
+            network.fail(format!("{id} is another kind of request than was sent: {head:?}"));
+        }
         let afterwards = self.serve(head, &ask, &script).await;
         self.connection.busy_with.set(None);
         afterwards
@@ -153,6 +169,9 @@ impl Visit {
         }
         if !self.read_body(&mut body, ask, usize::MAX).await {
             return None;
+        }
+        if script.afterwards == Afterwards::Switch {
+            return Some(Afterwards::Switch);
         }
         let chatter = if script.chatters() { CHATTER.len() } else { 0 };
         let written = self.stream.watch().bytes_written().saturating_sub(chatter);
@@ -280,8 +299,10 @@ impl Visit {
         if head.field("authorization")? != Some("Bearer of-the-gateway") {
             return Err("the gateway's key is not there".to_owned());
         }
-        for name in ["connection", "expect", "trailer", "te"] {
-            if head.field(name)?.is_some() {
+        let is_upgrade = head.field("upgrade")? == Some("websocket");
+        for name in ["connection", "upgrade", "expect", "trailer", "te"] {
+            let is_right = is_upgrade && matches!(head.field(name)?, Some("Upgrade" | "websocket"));
+            if head.field(name)?.is_some() && !is_right {
                 return Err(format!("{name} belongs to the client's connection"));
             }
         }

@@ -5,7 +5,10 @@ use std::{fmt, time::Duration};
 use bifrost::config::limits::INTERIM_RESPONSES_MAX;
 use fastrand::Rng;
 
-use super::ask::{Ask, chunked, text};
+use super::{
+    ask::{Ask, chunked, text},
+    tunnel::Speaker,
+};
 use crate::message::find;
 
 /// A provider's answer, and how it fails to give it.
@@ -17,6 +20,8 @@ pub(crate) struct Script {
     pub(crate) pause: Duration,
     pub(crate) failing: Failing,
     pub(crate) reading: Reading,
+    /// What it says once it has gone on in WebSocket, if it does.
+    pub(crate) speaker: Option<Speaker>,
     /// What it does with the connection afterwards.
     pub(crate) afterwards: Afterwards,
 }
@@ -66,6 +71,8 @@ pub(crate) enum Afterwards {
     CloseIdle,
     /// Bytes follow that nobody has asked for.
     Chatter,
+    /// It goes on in WebSocket.
+    Switch,
 }
 
 /// How troublesome providers are.
@@ -87,12 +94,16 @@ impl Script {
             pause: Duration::ZERO,
             failing: Failing::Never,
             reading: Reading::First,
+            speaker: None,
             afterwards: Afterwards::Stay,
         }
     }
 
     /// What happens to that request.
     pub(crate) fn draw(ask: &Ask, temper: Temper, rng: &mut Rng) -> Self {
+        if ask.speaker.is_some() && rng.u8(..4) > 0 {
+            return Self::switching(ask, temper, rng);
+        }
         let is_streamed = ask.method == "POST" && rng.u8(..2) == 0;
         let lacks_end = temper.failing_one_in > 0 && rng.u32(..temper.failing_one_in) == 0;
         let status = match rng.u8(..10) {
@@ -165,11 +176,26 @@ impl Script {
         if reading == Reading::Never {
             afterwards = Afterwards::Close;
         }
-        Self { pieces, pause, failing, reading, afterwards }
+        Self { pieces, pause, failing, reading, speaker: None, afterwards }
     }
 }
 
 impl Script {
+    /// It goes on in WebSocket, unless it fails before.
+    fn switching(ask: &Ask, temper: Temper, rng: &mut Rng) -> Self {
+        let fields = "Connection: upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Accept: a";
+        let head = format!("HTTP/1.1 101 Go\r\nX-Sim-Answer: {}\r\n{fields}\r\n\r\n", ask.id).into_bytes();
+        let failing = Failing::draw(head.len(), temper, rng);
+        Self {
+            pieces: cut(vec![head], rng),
+            pause: Duration::from_millis([0, 0, 1, 30][rng.usize(..4)]),
+            failing,
+            reading: Reading::First,
+            speaker: Some(Speaker::draw(temper.body_max / 4, rng)),
+            afterwards: Afterwards::Switch,
+        }
+    }
+
     /// Whether bytes follow the answer that nobody has asked for.
     pub(crate) fn chatters(&self) -> bool {
         self.failing == Failing::Never && self.afterwards == Afterwards::Chatter

@@ -42,9 +42,12 @@ impl Guest {
         let port = rng.usize(..climate.shards) as u16;
         let count = rng.u64(1..6);
         let manner = climate.manner(rng);
-        let ids = (1..=count).map(|position| number * 100 + position);
-        let asks = ids.map(|id| {
-            let ask = Ask::draw(id, climate.sizes, &mut dice(seed, "ask", id));
+        // A connection that has gone on in WebSocket does not come back.
+        let upgrades = u64::from(dice(seed, "upgrade", number).u8(..4) == 0);
+        let asks = (1..=count + upgrades).map(|position| {
+            let id = number * 100 + position;
+            let draw = if position > count { Ask::upgrade } else { Ask::draw };
+            let ask = draw(id, climate.sizes, &mut dice(seed, "ask", id));
             let script = Script::draw(&ask, climate.temper, &mut dice(seed, "script", id));
             (ask, script)
         });
