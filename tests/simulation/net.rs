@@ -138,6 +138,11 @@ impl Network {
         Some((mine, connection))
     }
 
+    /// Connections to that address come about from now on.
+    pub(crate) fn listen_upstream(&self, address: SocketAddr) {
+        self.upstreams.borrow_mut().entry(address).or_default();
+    }
+
     /// A provider waits for a connection at its address.
     pub(crate) async fn accept_upstream(&self, address: SocketAddr) -> (Stream, Rc<Connection>) {
         let queue = self.upstreams.borrow_mut().entry(address).or_default().clone();

@@ -62,8 +62,14 @@ pub(crate) struct Sizes {
 }
 
 /// The names by which clients ask for models, and what the provider gets to see.
-const MODELS: [(&str, &str); 4] =
-    [("openai/model", "model"), ("openai/alias", "resolved-model"), ("other/a/b", "a/b"), ("bare", "bare")];
+const MODELS: [(&str, &str); 6] = [
+    ("openai/model", "model"),
+    ("openai/alias", "resolved-model"),
+    ("other/a/b", "a/b"),
+    ("bare", "bare"),
+    ("tunnelled/c", "c"),
+    ("socks/d", "d"),
+];
 
 impl Speech {
     pub(crate) fn is_old(self) -> bool {
@@ -92,7 +98,8 @@ impl Ask {
         if sizes.are_some_wrong && rng.u8(..5) == 0 {
             return Self::wrong(id, rng);
         }
-        match rng.u8(..20) {
+        match rng.u8(..21) {
+            20 => Self::sealed(id, rng),
             0 => Self::own(id, "GET", "/health"),
             1 => Self::own(id, "GET", "/metrics"),
             2 => Self::own(id, "GET", "/v1/models"),
@@ -150,6 +157,13 @@ impl Ask {
         let mut ask = Self::new(id, "POST", "/v1/chat/completions", Answerer::Refusal(&[431, 408]));
         let line = format!("X-Long: {}\r\n", "x".repeat(1000));
         ask.end_head(&line.repeat(70));
+        ask
+    }
+
+    /// A call of a provider that speaks TLS, which nobody does here.
+    fn sealed(id: u64, rng: &mut Rng) -> Self {
+        let mut ask = Self::new(id, "POST", "/v1/chat/completions", Answerer::Refusal(&[502, 504]));
+        ask.send(b"{\"model\":\"sealed/model\"}".to_vec(), "application/json", rng);
         ask
     }
 

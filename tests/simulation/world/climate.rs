@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{net::Troubles, socket::Weather};
 
-/// The gateway's configuration in every world; one account is reached by name, the other by address.
+/// The gateway's configuration in every world. Accounts are reached by name, by
+/// address, or through proxies; to one of them TLS is spoken.
 pub(crate) const CONFIG: &str = r#"{
   "providers": {
     "openai": {
@@ -25,6 +26,24 @@ pub(crate) const CONFIG: &str = r#"{
     "other": {
       "keys": [{"name": "c", "value": "of-the-gateway", "models": ["*"], "weight": 1}],
       "network_config": {"base_url": "http://10.0.0.2:8000", "default_request_timeout_in_seconds": 5, "stream_idle_timeout_in_seconds": 5},
+      "custom_provider_config": {"base_provider_type": "openai"}
+    },
+    "tunnelled": {
+      "keys": [{"name": "d", "value": "of-the-gateway", "models": ["*"], "weight": 1}],
+      "network_config": {"base_url": "http://sim.test:8000", "default_request_timeout_in_seconds": 5, "stream_idle_timeout_in_seconds": 5},
+      "proxy_config": {"type": "http", "url": "http://me:of-the-proxy@10.0.0.3:3128"},
+      "custom_provider_config": {"base_provider_type": "openai"}
+    },
+    "socks": {
+      "keys": [{"name": "e", "value": "of-the-gateway", "models": ["*"], "weight": 1}],
+      "network_config": {"base_url": "http://10.0.0.2:8000", "default_request_timeout_in_seconds": 5, "stream_idle_timeout_in_seconds": 5},
+      "proxy_config": {"type": "socks5", "url": "socks5://me:of-the-proxy@10.0.0.4:1080"},
+      "custom_provider_config": {"base_provider_type": "openai"}
+    },
+    "sealed": {
+      "keys": [{"name": "f", "value": "of-the-gateway", "models": ["*"], "weight": 1}],
+      "network_config": {"base_url": "https://sim.test:8443", "default_request_timeout_in_seconds": 5, "stream_idle_timeout_in_seconds": 5},
+      "proxy_config": {"type": "http", "url": "http://me:of-the-proxy@10.0.0.3:3128"},
       "custom_provider_config": {"base_provider_type": "openai"}
     }
   },

@@ -6,6 +6,7 @@ pub(crate) mod client;
 pub(crate) mod climate;
 pub(crate) mod control;
 pub(crate) mod provider;
+pub(crate) mod proxy;
 pub(crate) mod script;
 pub(crate) mod setting;
 pub(crate) mod tunnel;
@@ -163,7 +164,13 @@ fn begin(world: &Rc<World>, guests: Vec<Guest>) -> Vec<Task> {
     tasks.push(executor.spawn(Owner::World, control::stop(world.clone(), links)));
     for host in [1, 2] {
         let address = SocketAddr::new(Ipv4Addr::new(10, 0, 0, host).into(), 8000);
+        world.network.listen_upstream(address);
         tasks.push(executor.spawn(Owner::World, provider::serve(world.clone(), address)));
+    }
+    for (host, port, kind) in [(3, 3128, proxy::Kind::Http), (4, 1080, proxy::Kind::Socks)] {
+        let address = SocketAddr::new(Ipv4Addr::new(10, 0, 0, host).into(), port);
+        world.network.listen_upstream(address);
+        tasks.push(executor.spawn(Owner::World, proxy::serve(world.clone(), address, kind)));
     }
     for guest in guests {
         let world = world.clone();

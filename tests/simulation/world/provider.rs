@@ -2,11 +2,13 @@
 
 use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Duration};
 
+use data_encoding::BASE64;
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
 
 use super::{
     World,
     ask::Ask,
+    proxy::CREDENTIALS,
     script::{Afterwards, Failing, Reading, Script},
     tunnel::Tunnel,
 };
@@ -41,13 +43,13 @@ pub(crate) async fn serve(world: Rc<World>, address: SocketAddr) {
     let mut tasks = Vec::new();
     loop {
         let (stream, connection) = world.network.accept_upstream(address).await;
-        let visit = Visit { world: world.clone(), connection, stream, received: Vec::new() };
+        let visit = Visit::new(world.clone(), connection, stream);
         tasks.push(world.network.executor.spawn(Owner::World, visit.run()));
     }
 }
 
 /// One connection.
-struct Visit {
+pub(crate) struct Visit {
     world: Rc<World>,
     connection: Rc<Connection>,
     stream: Stream,
@@ -55,7 +57,11 @@ struct Visit {
 }
 
 impl Visit {
-    async fn run(mut self) {
+    pub(crate) fn new(world: Rc<World>, connection: Rc<Connection>, stream: Stream) -> Self {
+        Self { world, connection, stream, received: Vec::new() }
+    }
+
+    pub(crate) async fn run(mut self) {
         if self.world.one_in(self.world.climate.temper.failing_one_in * 2) {
             return;
         }
@@ -305,6 +311,10 @@ impl Visit {
             if head.field(name)?.is_some() && !is_right {
                 return Err(format!("{name} belongs to the client's connection"));
             }
+        }
+        let of_the_proxy = [CREDENTIALS.to_owned(), BASE64.encode(CREDENTIALS.as_bytes())];
+        if head.fields.iter().any(|(_, value)| of_the_proxy.iter().any(|secret| value.contains(secret))) {
+            return Err("what is the proxy's alone is there".to_owned());
         }
         head.field("host")?.ok_or("there is no host")?;
         if head.first[2] != "HTTP/1.1" {
