@@ -2,17 +2,14 @@
 //! to another one.
 
 mod access;
+mod load;
+mod ring;
 
 use std::{
     net::{IpAddr, TcpStream},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::Arc,
     time::Instant,
 };
-
-use crossbeam::{queue::ArrayQueue, utils::CachePadded};
 
 use crate::{
     config::limits::{ACCESS_RECORDS_MAX, INBOX_MESSAGES_MAX},
@@ -21,11 +18,13 @@ use crate::{
     route::Surface,
 };
 pub use access::{Access, AccessLevel};
+pub use load::Load;
+use ring::Ring;
 
 /// What a shard is told.
 #[derive(Debug)]
 pub enum ToShard {
-    /// Serve a connection that a busier shard accepted.
+    /// Serve a connection that a busier shard accepted; sent by [`ShardLink::hand_over`], which counts it.
     Adopt {
         /// The connection.
         socket: TcpStream,
@@ -108,15 +107,15 @@ pub struct ShardLink {
     pub inbox: flume::Sender<ToShard>,
     /// Its part of the access log.
     pub access: Arc<AccessRing>,
-    /// Client connections that it has; written by the shard, read by the others.
-    load: CachePadded<AtomicUsize>,
+    /// Its client connections.
+    pub load: Load,
 }
 
 /// The lines of the access log that one shard has not been relieved of yet.
 #[derive(Debug)]
 pub struct AccessRing {
     level: AccessLevel,
-    records: ArrayQueue<Access>,
+    records: Ring<Access>,
 }
 
 /// The links to all shards, in the order of their numbers.
@@ -128,27 +127,26 @@ pub fn links(count: usize, access: AccessLevel) -> (ShardLinks, Vec<flume::Recei
         (0..count).map(|_| flume::bounded(INBOX_MESSAGES_MAX)).unzip();
     let links = senders.into_iter().map(|inbox| {
         let access = Arc::new(AccessRing::new(access));
-        ShardLink { inbox, access, load: CachePadded::default() }
+        ShardLink { inbox, access, load: Load::default() }
     });
     (links.collect(), receivers)
 }
 
 impl ShardLink {
-    /// Tells the others how many client connections this shard has.
-    pub fn publish_load(&self, connections: usize) {
-        self.load.store(connections, Relaxed);
-    }
-
-    /// Client connections when last told.
-    pub fn load(&self) -> usize {
-        self.load.load(Relaxed)
+    /// Hands a connection over to this shard; gives it back where there is no room.
+    pub fn hand_over(&self, socket: TcpStream, surface: Surface) -> Result<(), TcpStream> {
+        let sent = self.load.hand_over(|| self.inbox.try_send(ToShard::Adopt { socket, surface }));
+        match sent.map_err(flume::TrySendError::into_inner) {
+            Err(ToShard::Adopt { socket, .. }) => Err(socket),
+            _ => Ok(()),
+        }
     }
 }
 
 impl AccessRing {
     fn new(level: AccessLevel) -> Self {
         let length = if level == AccessLevel::Nothing { 1 } else { ACCESS_RECORDS_MAX };
-        Self { level, records: ArrayQueue::new(length) }
+        Self { level, records: Ring::new(length) }
     }
 
     /// Whether any request may get a line.
@@ -168,12 +166,10 @@ impl AccessRing {
     /// Leaves a record for control, which comes by often enough, and is called where much has gathered; false
     /// where there is no room.
     pub fn push(&self, access: Access, control: &flume::Sender<ToControl>) -> bool {
-        let is_kept = self.records.push(access).is_ok();
-        if self.records.len() == self.records.capacity() / 2 {
+        self.records.push(access, || {
             // Where control has no time to listen, it has none to write.
             let _ = control.try_send(ToControl::WriteAccessLog);
-        }
-        is_kept
+        })
     }
 
     /// The oldest record.

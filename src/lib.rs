@@ -23,6 +23,7 @@
 //! | [`control`] | the slow world: names, signals, scrapes, the access log, the embedded provider |
 //! | [`bus`] | all that crosses threads |
 //! | [`metrics`] | what was counted |
+//! | [`sync`] | what is shared outside of channels is made of this |
 
 pub mod bus;
 pub mod config;
@@ -35,3 +36,4 @@ pub mod provider;
 pub mod route;
 pub mod shard;
 pub mod start;
+pub mod sync;

@@ -12,9 +12,9 @@ use source::{Source, tree};
 const LAYERS: &[(&str, &[&str])] = &[
     ("main", &["start"]),
     ("start", &["shard", "control", "bus", "config"]),
-    ("shard", &["bus", "config", "metrics", "route", "provider", "dialect", "ir", "http"]),
+    ("shard", &["bus", "config", "metrics", "route", "provider", "dialect", "ir", "http", "sync"]),
     ("control", &["bus", "config", "metrics", "route", "provider", "dialect", "ir", "http"]),
-    ("bus", &["config", "metrics", "route", "provider", "dialect", "ir", "http"]),
+    ("bus", &["config", "metrics", "route", "provider", "dialect", "ir", "http", "sync"]),
     ("config", &["route", "provider", "dialect", "ir", "http"]),
     ("metrics", &[]),
     ("route", &["provider", "dialect", "ir", "http"]),
@@ -22,6 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("dialect", &["ir", "http"]),
     ("ir", &[]),
     ("http", &[]),
+    ("sync", &[]),
 ];
 
 /// The modules that may wait, log, and know the time.
@@ -41,6 +42,7 @@ const CRATES: &[(&[&str], &[&str])] = &[
         &["dialect/json/"],
     ),
     (&["httparse"], &["http/head.rs", "http/fields.rs"]),
+    (&["crossbeam"], &["sync.rs"]),
     (&["tracing", "tracing_subscriber", "log"], WORLDS),
 ];
 
@@ -65,6 +67,9 @@ const IMPURE: &[&[&str]] = &[
 
 /// Sockets cross threads as values, and nothing is done with them there.
 const SOCKET_CARRIER: &str = "bus.rs";
+
+/// Atomics come from here, so that loom's can take their place.
+const ATOMICS: &str = "sync.rs";
 
 /// The files that may be unsafe; each says why at its head.
 const UNSAFE: &[&str] = &["dialect/json/block.rs", "shard/net/reactor.rs", "shard/net/ring.rs"];
@@ -183,6 +188,18 @@ fn nothing_is_locked() {
     refused(locks, "shard/pool.rs", "use parking_lot::FairMutex;");
     allowed(locks, "shard/pool.rs", "// a Mutex would do\nlet name: &'static str = \"RwLock\";");
     house_keeps(locks);
+}
+
+#[test]
+fn what_threads_share_has_a_model() {
+    refused(unmodelled, "bus.rs", "use std::sync::atomic::AtomicU64;");
+    refused(unmodelled, "shard/pool.rs", "static NEXT: core::sync::atomic::AtomicU64 = zero();");
+    refused(unmodelled, "shard/pool.rs", "use crate::{bus, sync::AtomicUsize};");
+    refused(unmodelled, "load.rs", "use crate::sync::AtomicUsize;");
+    allowed(unmodelled, "bus/load.rs", "use crate::sync::AtomicUsize;");
+    allowed(unmodelled, "shard/state.rs", "use std::sync::Arc;");
+    allowed(unmodelled, "shard/state.rs", "#[cfg(test)] mod tests { use std::sync::atomic::AtomicU64; }");
+    house_keeps(unmodelled);
 }
 
 #[test]
@@ -394,6 +411,22 @@ fn unexplained_unsafe(source: &Source) -> Vec<String> {
     let strange = (!is_listed).then(|| format!("`unsafe` belongs to {}", UNSAFE.join(", ")));
     let silent = (!is_explained).then(|| "`unsafe`, and the head does not say why".to_owned());
     strange.into_iter().chain(silent).collect()
+}
+
+fn unmodelled(source: &Source) -> Vec<String> {
+    if source.path == ATOMICS {
+        return Vec::new();
+    }
+    let paths = source.production_paths();
+    let atomics = paths.iter().filter(|path| {
+        path.starts_with(&["std", "sync", "atomic"]) || path.starts_with(&["core", "sync", "atomic"])
+    });
+    let strange = atomics.map(|path| format!("`{path}` belongs to {ATOMICS}"));
+    let is_shared = paths.iter().any(|path| path.starts_with(&["crate", "sync"]));
+    let is_modelled = include_str!("loom/lib.rs").contains(&format!("\"../../src/{}\"", source.path));
+    let alone =
+        (is_shared && !is_modelled).then(|| "shared by threads, and tests/loom has no model".to_owned());
+    strange.chain(alone).collect()
 }
 
 fn is_unsafe(source: &Source) -> bool {

@@ -150,6 +150,8 @@ impl Net for Memory {
         pipe.is_ended || pipe.read < pipe.bytes.len()
     }
 
+    fn reset_on_close(&self, _: &Stream, _: bool) {}
+
     fn release(&self, _: Stream) -> io::Result<TcpStream> {
         Err(io::ErrorKind::Unsupported.into())
     }

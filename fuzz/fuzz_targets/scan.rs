@@ -1,10 +1,18 @@
 //! The scan of a JSON body accepts what the standard does, up to a depth, and finds what a parser finds.
 #![no_main]
 
+use std::fmt;
+
 use bifrost::dialect::json::{JSON_DEPTH_MAX, Outline, ScanError, scan};
 use libfuzzer_sys::fuzz_target;
-use serde::de::IgnoredAny;
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
 use serde_json::Value;
+
+/// Keys that must mean the same to every reader.
+const ROUTING: [&str; 3] = ["model", "stream", "fallbacks"];
 
 fuzz_target!(|body: &[u8]| {
     // Passes values without reading them: it knows no bound of depth or of numbers, and no surrogates.
@@ -26,11 +34,41 @@ fuzz_target!(|body: &[u8]| {
         Err(ScanError::NotAnObject) => {
             assert!(is_grammatical && body.trim_ascii_start().first() != Some(&b'{'));
         }
-        Err(ScanError::Ambiguous(field) | ScanError::WrongType(field)) => {
-            assert!(body.contains(&b'"') && !field.is_empty());
+        Err(ScanError::Ambiguous(field)) => {
+            let Ok(Keys(keys)) = serde_json::from_slice(body) else { return };
+            let count = keys.iter().filter(|key| *key == field).count();
+            assert!(count > 1 || count == 1 && body.contains(&b'\\'), "{field} is there {count} times");
         }
+        Err(ScanError::WrongType(field)) => assert!(body.contains(&b'"') && !field.is_empty()),
     }
 });
+
+/// The keys of an object, unescaped, each as often as it is there.
+struct Keys(Vec<String>);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(KeysVisitor)
+    }
+}
+
+struct KeysVisitor;
+
+impl<'de> Visitor<'de> for KeysVisitor {
+    type Value = Keys;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+        let mut keys = Vec::new();
+        while let Some((key, IgnoredAny)) = map.next_entry()? {
+            keys.push(key);
+        }
+        Ok(Keys(keys))
+    }
+}
 
 fn check(outline: &Outline<'_>, body: &[u8]) {
     if outline.model.is_some() {
@@ -38,6 +76,14 @@ fn check(outline: &Outline<'_>, body: &[u8]) {
         assert!(outline.is_quoted);
         let text = serde_json::from_slice::<String>(quoted).unwrap();
         assert_eq!(outline.model.as_deref(), Some(&text[..]));
+    }
+    if let Ok(Keys(keys)) = serde_json::from_slice(body) {
+        for field in ROUTING {
+            let count = keys.iter().filter(|key| *key == field).count();
+            let plain = format!("\"{field}\"");
+            let is_plain = body.windows(plain.len()).any(|window| window == plain.as_bytes());
+            assert!(count == 0 || count == 1 && is_plain, "{field} is there {count} times");
+        }
     }
     // Numbers beyond those of a float, and half surrogates, make no tree.
     let Ok(tree) = serde_json::from_slice::<Value>(body) else { return };

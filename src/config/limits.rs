@@ -8,7 +8,7 @@ pub use crate::{dialect::json::JSON_DEPTH_MAX, http::HEADER_FIELDS_MAX};
 pub const REQUEST_HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Interim responses (1xx) before the final one; more are a 502.
 pub const INTERIM_RESPONSES_MAX: u32 = 16;
-/// Head of an upstream's response, bytes; a larger one is a 502.
+/// Head of an upstream's response with the interim ones before it, bytes; more are a 502.
 pub const RESPONSE_HEAD_BYTES_MAX: usize = 256 * 1024;
 /// Default of `client.max_request_body_size_mb`, bytes.
 pub const REQUEST_BODY_BYTES_MAX: usize = 100 * 1024 * 1024;

@@ -335,6 +335,11 @@ impl<N: Net> Client<N> {
         }
     }
 
+    /// Says whether closing the connection is a reset, which the client cannot take for the end of an answer.
+    pub(super) fn reset_on_close(&self, shard: &ShardState<N>, resets: bool) {
+        self.socket.ask(|stream| shard.net.reset_on_close(stream, resets));
+    }
+
     /// What has come of the request's body, bytes.
     pub(super) fn body_bytes(&self) -> u64 {
         self.body_bytes.get()

@@ -41,11 +41,7 @@ pub(super) async fn serve<N: Net>(
 /// Whether the message was the last one.
 fn apply<N: Net>(shard: &Rc<ShardState<N>>, message: ToShard) -> bool {
     match message {
-        ToShard::Adopt { socket, surface } => {
-            if let Ok(stream) = shard.net.adopt(socket) {
-                listener::serve(shard, stream, surface);
-            }
-        }
+        ToShard::Adopt { socket, surface } => listener::adopt(shard, socket, surface),
         ToShard::Addresses { host, found } => shard.names.learn(host, found, shard.net.now()),
         ToShard::Beat => shard.heard_control.set(shard.net.now()),
         ToShard::Count(reply) => {

@@ -1,9 +1,9 @@
 //! New connections: accepted, counted, and handed to a shard with less to do.
 
-use std::{io, rc::Rc, time::Duration};
+use std::{io, net::TcpStream, rc::Rc, time::Duration};
 
 use super::{connection, net::Net, state::ShardState};
-use crate::{bus::ToShard, config::limits::SURPLUS_CONNECTIONS_MAX, route::Surface};
+use crate::{config::limits::SURPLUS_CONNECTIONS_MAX, route::Surface};
 
 /// Pause after a failed accept: without descriptors the next one would fail at once.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -42,7 +42,7 @@ impl<N: Net> Listeners<N> {
 
 /// Serves a connection in a task of its own; says no where there are too many, and closes it where even
 /// those are too many. Operators are always heard.
-pub(super) fn serve<N: Net>(shard: &Rc<ShardState<N>>, stream: N::Stream, surface: Surface) {
+fn serve<N: Net>(shard: &Rc<ShardState<N>>, stream: N::Stream, surface: Surface) {
     let (served, served_max) = (shard.clients.len(), shard.snapshot().client_connections_max);
     if served >= served_max + SURPLUS_CONNECTIONS_MAX {
         return;
@@ -65,6 +65,16 @@ pub(super) fn serve<N: Net>(shard: &Rc<ShardState<N>>, stream: N::Stream, surfac
     publish_load(shard);
 }
 
+/// Serves a connection that another shard has handed over.
+pub(super) fn adopt<N: Net>(shard: &Rc<ShardState<N>>, socket: TcpStream, surface: Surface) {
+    if let Ok(stream) = shard.net.adopt(socket) {
+        serve(shard, stream, surface);
+    }
+    if let Some(link) = shard.links.get(shard.number) {
+        link.load.arrived();
+    }
+}
+
 async fn accept_all<N: Net>(shard: &Rc<ShardState<N>>, listener: N::Listener, surface: Surface) {
     loop {
         match shard.net.accept(&listener).await {
@@ -82,15 +92,12 @@ fn welcome<N: Net>(shard: &Rc<ShardState<N>>, stream: N::Stream, surface: Surfac
     let mine = shard.clients.len();
     let others = shard.links.iter().enumerate().filter(|(number, _)| *number != shard.number);
     let Some((_, idlest)) =
-        others.min_by_key(|(_, link)| link.load()).filter(|(_, link)| mine > 2 * link.load())
+        others.min_by_key(|(_, link)| link.load.get()).filter(|(_, link)| mine > 2 * link.load.get())
     else {
         return serve(shard, stream, surface);
     };
     let Ok(socket) = shard.net.release(stream) else { return };
-    // Counted there at once, so that a burst is not handed to one shard whole.
-    idlest.publish_load(idlest.load() + 1);
-    if let Err(flume::TrySendError::Full(ToShard::Adopt { socket, surface })) =
-        idlest.inbox.try_send(ToShard::Adopt { socket, surface })
+    if let Err(socket) = idlest.hand_over(socket, surface)
         && let Ok(stream) = shard.net.adopt(socket)
     {
         serve(shard, stream, surface);
@@ -99,6 +106,6 @@ fn welcome<N: Net>(shard: &Rc<ShardState<N>>, stream: N::Stream, surface: Surfac
 
 fn publish_load<N: Net>(shard: &ShardState<N>) {
     if let Some(link) = shard.links.get(shard.number) {
-        link.publish_load(shard.clients.len());
+        link.load.publish(shard.clients.len());
     }
 }

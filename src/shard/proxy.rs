@@ -103,12 +103,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<'_, S> {
             if let Some(message) = take(&mut self.received)? {
                 return Ok(message);
             }
-            if heard > RESPONSE_HEAD_BYTES_MAX {
-                return Err("its answer is too long".to_owned());
-            }
             let more = poll_fn(|cx| self.socket.poll_receive(cx, self.scratch, &mut self.received)).await;
             match more {
                 Ok(0) => return Err("it closed the connection without an answer".to_owned()),
+                Ok(length) if heard + length > RESPONSE_HEAD_BYTES_MAX => {
+                    return Err("its answer is too long".to_owned());
+                }
                 Ok(length) => heard += length,
                 Err(error) => return Err(format!("its answer breaks off ({error})")),
             }

@@ -323,6 +323,13 @@ impl Outlet {
             return self.pass_joined(shard, client, content, is_last).await;
         }
         let mut head = std::mem::take(&mut self.head);
+        if self.framing == Framing::UntilClose {
+            // The end of the connection ends the body: what breaks off must end in another way.
+            client.reset_on_close(shard, true);
+            client.send(shard, [&head, content]).await?;
+            client.reset_on_close(shard, !is_last);
+            return Ok(());
+        }
         if self.framing != Framing::Chunked {
             if head.len() + content.len() <= JOINED_BYTES_MAX {
                 head.extend_from_slice(content);

@@ -80,6 +80,8 @@ pub(super) struct Upstream<'a, N: Net> {
     has_begun: bool,
     /// Interim responses that have come.
     interim: u32,
+    /// Bytes of all heads that have come.
+    head_bytes: usize,
     socket: Socket<Wire<N::Stream>>,
     endpoint: u64,
     body: BodyDecoder,
@@ -281,6 +283,7 @@ impl<'a, N: Net> Upstream<'a, N> {
             is_request_cut: false,
             has_begun: false,
             interim: 0,
+            head_bytes: 0,
             socket: Socket::new(wire),
             endpoint: attempt.target.key.endpoint.id,
             body: BodyDecoder::new(Framing::Empty),
@@ -392,9 +395,18 @@ impl<'a, N: Net> Upstream<'a, N> {
             }
             self.has_begun = true;
             self.attempt.heard();
-            while !self.received.is_empty()
-                && self.head.take(&mut self.received, outgoing.is_head).map_err(protocol)?
-            {
+            while !self.received.is_empty() {
+                let before = self.received.len();
+                let is_whole = self.head.take(&mut self.received, outgoing.is_head).map_err(protocol)?;
+                let length = before - if is_whole { self.received.len() } else { 0 };
+                if self.head_bytes + length > RESPONSE_HEAD_BYTES_MAX {
+                    let what = "the head of the response is too large";
+                    return Poll::Ready(Err(Break::Protocol(what.to_owned())));
+                }
+                if !is_whole {
+                    break;
+                }
+                self.head_bytes += length;
                 match self.head.status {
                     101 if outgoing.may_switch && self.head.is_websocket() => return Poll::Ready(Ok(())),
                     101 => {
@@ -412,9 +424,6 @@ impl<'a, N: Net> Upstream<'a, N> {
                         return Poll::Ready(Ok(()));
                     }
                 }
-            }
-            if self.received.len() > RESPONSE_HEAD_BYTES_MAX {
-                return Poll::Ready(Err(Break::Protocol("the head of the response is too large".to_owned())));
             }
         }
     }

@@ -208,6 +208,23 @@ fn http_1_0_gets_a_body_without_chunks_and_then_the_end() {
 }
 
 #[test]
+fn http_1_0_sees_that_an_answer_broke_off() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::answering(|_, peer| {
+            peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+            peer.send(chunk(b"a part"));
+            peer.close();
+        });
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        let mut client = gateway.client();
+        client.send("GET /v1/files/f/content HTTP/1.0\r\n\r\n");
+        assert_eq!(client.head().status(), 200);
+        let (_, is_whole) = client.rest();
+        assert!(!is_whole, "a part was taken for the whole");
+    });
+}
+
+#[test]
 fn a_client_that_says_close_is_closed_after_its_answer() {
     on_both_engines(|engine| {
         let upstream = Upstream::json("{}");

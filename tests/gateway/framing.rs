@@ -88,6 +88,31 @@ fn a_malformed_chunk_never_makes_a_whole_body() {
 }
 
 #[test]
+fn a_body_whose_routing_keys_could_be_read_in_two_ways_is_refused() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::json("{}");
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        for (field, body) in [
+            ("model", r#"{"model":"gpt-4o","model":"o3"}"#),
+            ("model", r#"{"mod\u0065l":"gpt-4o"}"#),
+            ("stream", r#"{"model":"gpt-4o","stream":true,"stream":false}"#),
+            ("fallbacks", r#"{"model":"gpt-4o","fallbacks":["openai/o3"],"fallbacks":[]}"#),
+            ("fallbacks", r#"{"model":"gpt-4o","fall\u0062acks":["openai/o3"]}"#),
+            ("fallbacks", r#"{"fallbacks":null,"model":"gpt-4o","\u0066allbacks":null}"#),
+        ] {
+            for path in [CHAT, "/v1/responses", "/v1/embeddings"] {
+                let error = gateway.call(post(path, body)).error(400);
+                assert_eq!((&error["code"], &error["param"]), (&"ambiguous_field".into(), &field.into()));
+            }
+        }
+        assert!(upstream.requests().is_empty());
+        let plain = r#"{"model":"gpt-4o","fallbacks":["openai/o3"],"x":{"fallbacks":1,"fallbacks":2}}"#;
+        assert_eq!(gateway.call(post(CHAT, plain)).status(), 200);
+        assert_eq!(upstream.only_request().text(), plain);
+    });
+}
+
+#[test]
 fn a_body_that_ends_too_early_reaches_no_upstream() {
     on_both_engines(|engine| {
         let upstream = Upstream::json("{}");

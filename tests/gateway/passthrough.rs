@@ -275,6 +275,29 @@ fn interim_answers_without_end_are_a_bad_gateway() {
 }
 
 #[test]
+fn the_heads_of_an_answer_are_bounded_together_however_they_come() {
+    const HEAD_BYTES_MAX: usize = 256 * 1024;
+    on_both_engines(|engine| {
+        let head = |status: &str, length: usize| {
+            let (start, end) = (format!("HTTP/1.1 {status}\r\nX-Long: "), "\r\n\r\n");
+            format!("{start}{}{end}", "x".repeat(length - start.len() - end.len())).into_bytes()
+        };
+        let last = head("204 No Content", 1000);
+        for (answer, status) in [
+            (head("204 No Content", HEAD_BYTES_MAX), 204),
+            (head("204 No Content", HEAD_BYTES_MAX + 1), 502),
+            ([head("103 Early Hints", HEAD_BYTES_MAX - 1000), last.clone()].concat(), 204),
+            ([head("103 Early Hints", HEAD_BYTES_MAX - 999), last.clone()].concat(), 502),
+            ([head("103 Early Hints", 30_000).repeat(16), last].concat(), 502),
+        ] {
+            let upstream = Upstream::bytes(answer);
+            let gateway = Gateway::start(engine, &openai_at(&upstream));
+            assert_eq!(gateway.call(post(CHAT, &chat("gpt-4o"))).status(), status);
+        }
+    });
+}
+
+#[test]
 fn a_chunked_request_is_one_body() {
     on_both_engines(|engine| {
         let upstream = Upstream::json("{}");

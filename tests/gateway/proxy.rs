@@ -163,7 +163,9 @@ fn a_proxy_that_leads_nowhere_is_named_and_its_secrets_are_not() {
         let upstream = Upstream::json("{}");
         let [http, socks] = [Proxy::http, Proxy::socks5]
             .map(|start: fn(_, _) -> Proxy| start(upstream.address(), Some("me:right")));
+        let long = format!("HTTP/1.1 200 OK\r\nX-Long: {}\r\n\r\n", "x".repeat(256 * 1024));
         let said = [
+            ("http", long.as_bytes(), "too long"),
             ("http", &b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"[..], "403"),
             ("http", b"SSH-2.0-none\r\n\r\n", "HTTP"),
             ("http", b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", "nobody asked"),

@@ -1,6 +1,7 @@
 //! Starting, stopping and the demonstration.
 
 use std::{
+    fs,
     io::{Read, Write},
     net::{Ipv6Addr, TcpListener, TcpStream},
 };
@@ -128,6 +129,19 @@ fn where_io_uring_is_denied_epoll_serves_and_one_line_says_what_to_do() {
     let ended = Setup::without_locked_memory().arguments(["--io", "io-uring"]).run();
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("--io epoll"), "{ended:?}");
+}
+
+#[test]
+fn no_memory_is_locked_which_all_processes_of_a_user_would_share() {
+    on_both_engines(|engine| {
+        let gateway = Setup::new(engine).shards(4).start();
+        let status = fs::read_to_string(format!("/proc/{}/status", gateway.process_id())).unwrap();
+        for line in ["VmLck:\t       0 kB", "VmPin:\t       0 kB"] {
+            assert!(status.contains(line), "{status}");
+        }
+        let log = gateway.stop().stderr;
+        assert!(!log.contains("registering"), "{log}");
+    });
 }
 
 #[test]

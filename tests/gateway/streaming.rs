@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    CHAT, Client, Gateway, LAST_CHUNK, STREAM_HEAD, Signal, Upstream, chat, chunk, custom_provider_at,
+    Body, CHAT, Client, Gateway, LAST_CHUNK, STREAM_HEAD, Signal, Upstream, chat, chunk, custom_provider_at,
     on_both_engines, openai_at, post, reply, streamed_chat,
 };
 
@@ -390,5 +390,67 @@ fn a_stream_that_falls_silent_ends_in_an_error() {
         let mut client = asking(&gateway);
         assert_eq!(client.event(), EVENT);
         ends_in_an_error(&mut client);
+    });
+}
+
+/// A request that is held whole, and larger than what the system buffers on its way.
+fn large_chat() -> String {
+    let content = "x".repeat(8 * 1024 * 1024);
+    format!(r#"{{"model":"gpt-4o","stream":true,"messages":[{{"role":"user","content":"{content}"}}]}}"#)
+}
+
+#[test]
+fn a_stream_that_begins_before_its_request_has_gone_whole_goes_on_beside_it() {
+    on_both_engines(|engine| {
+        let (begun, read) = (Signal::<()>::new(), Signal::new());
+        let (gate, told) = (begun.clone(), read.clone());
+        let upstream = Upstream::per_connection_with_small_buffer(move |peer| {
+            let Some(head) = peer.head() else { return };
+            peer.send([STREAM_HEAD, &chunk(EVENT.as_bytes())].concat());
+            gate.wait();
+            let (mut body, mut seen) = (Body::of_request(&head), Vec::new());
+            while let Some(piece) = peer.piece(&mut body) {
+                seen.extend(piece);
+            }
+            told.give(seen);
+            peer.send([chunk(DONE.as_bytes()), LAST_CHUNK.to_vec()].concat());
+        });
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        let large = large_chat();
+        let mut client = gateway.client();
+        client.send(post(CHAT, &large));
+        assert_eq!(client.head().status(), 200);
+        assert_eq!(client.event(), EVENT);
+        begun.give(());
+        assert!(read.wait() == large.as_bytes(), "the upstream got another body");
+        assert_eq!(client.rest(), (DONE.as_bytes().to_vec(), true));
+    });
+}
+
+#[test]
+fn an_answer_that_is_whole_before_its_request_has_gone_ends_both_connections() {
+    on_both_engines(|engine| {
+        let (answered, left) = (Signal::<()>::new(), Signal::new());
+        let (gate, told) = (answered.clone(), left.clone());
+        let upstream = Upstream::per_connection_with_small_buffer(move |peer| {
+            if peer.head().is_some() {
+                peer.send(reply("429 Too Many Requests", &[], b"later"));
+                gate.wait();
+                peer.wait_until_closed();
+                told.give(());
+            }
+        });
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        for _ in 0..2 {
+            let mut client = gateway.client();
+            client.send(post(CHAT, &large_chat()));
+            let answer = client.response();
+            assert_eq!((answer.status(), answer.text().as_str()), (429, "later"));
+            assert_eq!(answer.head.value("connection"), Some("close"));
+            assert!(client.is_closed());
+            answered.give(());
+            left.wait();
+        }
+        assert_eq!(upstream.connections(), 2);
     });
 }

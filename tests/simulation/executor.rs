@@ -80,11 +80,11 @@ struct TaskWaker {
 }
 
 impl Executor {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(rng: fastrand::Rng) -> Self {
         Self(Rc::new(Inner {
             began: Instant::now(),
             now: Cell::default(),
-            rng: RefCell::new(fastrand::Rng::with_seed(seed)),
+            rng: RefCell::new(rng),
             tasks: RefCell::default(),
             ready: RefCell::default(),
             woken: Arc::default(),

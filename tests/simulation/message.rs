@@ -77,9 +77,14 @@ impl Head {
         Ok(Body::new(if has_none { Framing::Done } else { framing }))
     }
 
-    /// Whether the sender means to close.
-    pub(crate) fn says_close(&self) -> Result<bool, String> {
-        Ok(self.field("connection")?.is_some_and(|value| value.eq_ignore_ascii_case("close")))
+    /// Whether the sender means to close or to stay, where it says so.
+    pub(crate) fn says_close(&self) -> Result<Option<bool>, String> {
+        match self.field("connection")? {
+            None => Ok(None),
+            Some(value) if value.eq_ignore_ascii_case("close") => Ok(Some(true)),
+            Some(value) if value.eq_ignore_ascii_case("keep-alive") => Ok(Some(false)),
+            Some(value) => Err(format!("the connection is {value:?}")),
+        }
     }
 
     fn framing(&self) -> Result<Option<Framing>, String> {

@@ -138,6 +138,11 @@ impl Network {
         Some((mine, connection))
     }
 
+    /// Connections to that address come about from now on.
+    pub(crate) fn listen_upstream(&self, address: SocketAddr) {
+        self.upstreams.borrow_mut().entry(address).or_default();
+    }
+
     /// A provider waits for a connection at its address.
     pub(crate) async fn accept_upstream(&self, address: SocketAddr) -> (Stream, Rc<Connection>) {
         let queue = self.upstreams.borrow_mut().entry(address).or_default().clone();
@@ -269,6 +274,10 @@ impl Net for Shore {
 
     fn has_input(&self, stream: &Watched) -> bool {
         stream.connection.end.has_news()
+    }
+
+    fn reset_on_close(&self, stream: &Watched, resets: bool) {
+        stream.connection.end.reset_on_close(resets);
     }
 
     fn release(&self, stream: Watched) -> io::Result<TcpStream> {

@@ -40,6 +40,8 @@ pub(crate) struct End {
     incoming: Rc<RefCell<Pipe>>,
     outgoing: Rc<RefCell<Pipe>>,
     is_closed: Cell<bool>,
+    resets_on_close: Cell<bool>,
+    are_bytes_hidden: Cell<bool>,
     bytes_read: Cell<usize>,
     bytes_written: Cell<usize>,
 }
@@ -74,6 +76,8 @@ pub(crate) fn pair(name: &str, executor: &Executor, trace: &Rc<Trace>, weather: 
             incoming: incoming.clone(),
             outgoing: outgoing.clone(),
             is_closed: Cell::default(),
+            resets_on_close: Cell::default(),
+            are_bytes_hidden: Cell::default(),
             bytes_read: Cell::default(),
             bytes_written: Cell::default(),
         }))
@@ -107,6 +111,16 @@ impl End {
     /// Whether its stream has been dropped.
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed.get()
+    }
+
+    /// Whether closing is a reset, as `SO_LINGER` without time makes it.
+    pub(crate) fn reset_on_close(&self, resets: bool) {
+        self.resets_on_close.set(resets);
+    }
+
+    /// What it sends from now on is no part of the trace, as it is not the same each time.
+    pub(crate) fn hide_bytes(&self) {
+        self.are_bytes_hidden.set(true);
     }
 
     /// Bytes that its stream has read.
@@ -166,7 +180,9 @@ impl End {
 
     fn send(&self, outgoing: &mut Pipe, bytes: &[u8]) {
         let arrives = self.arrival(outgoing);
-        self.trace.bytes(bytes);
+        if !self.are_bytes_hidden.get() {
+            self.trace.bytes(bytes);
+        }
         self.bytes_written.set(self.bytes_written.get() + bytes.len());
         if outgoing.is_reader_gone {
             // The peer has closed: its answer to more bytes is a reset.
@@ -342,6 +358,8 @@ impl Drop for Stream {
         end.tell("closes", unread);
         if unread > 0 {
             end.reset("resets what has not been read");
+        } else if end.resets_on_close.get() {
+            end.reset("resets");
         } else {
             end.end();
         }

@@ -69,6 +69,7 @@ pub fn scan(body: &[u8]) -> Result<Outline<'_>, ScanError> {
 /// The fields that routing reads.
 const MODEL: &str = "model";
 const STREAM: &str = "stream";
+const FALLBACKS: &str = "fallbacks";
 /// Fields whose value, unless null, names something stored at the provider; a prompt only where it is an
 /// object, since elsewhere it is a text.
 const STORED: [&str; 2] = ["previous_response_id", "conversation"];
@@ -133,7 +134,7 @@ impl<'a> Scanner<'a> {
 
     fn top_level(&mut self) -> Result<Outline<'a>, ScanError> {
         let mut outline = Outline::default();
-        let (mut has_model, mut has_stream) = (false, false);
+        let (mut has_model, mut has_stream, mut has_fallbacks) = (false, false, false);
         self.at += 1;
         self.skip_space();
         if self.peek() == Some(b'}') {
@@ -152,10 +153,7 @@ impl<'a> Scanner<'a> {
             let value = start..self.at;
             match key {
                 Some(MODEL) => {
-                    if has_model {
-                        return Err(ScanError::Ambiguous(MODEL));
-                    }
-                    has_model = true;
+                    once(MODEL, &mut has_model)?;
                     match kind {
                         Some(b'"') => {
                             outline.model = Some(self.text(value.start + 1..value.end - 1)?);
@@ -167,16 +165,14 @@ impl<'a> Scanner<'a> {
                     }
                 }
                 Some(STREAM) => {
-                    if has_stream {
-                        return Err(ScanError::Ambiguous(STREAM));
-                    }
-                    has_stream = true;
+                    once(STREAM, &mut has_stream)?;
                     outline.is_streamed = match kind {
                         Some(b't') => true,
                         Some(b'f' | b'n') => false,
                         _ => return Err(ScanError::WrongType(STREAM)),
                     };
                 }
+                Some(FALLBACKS) => once(FALLBACKS, &mut has_fallbacks)?,
                 Some(PROMPT) => outline.names_stored_object |= kind == Some(b'{'),
                 Some(_) => outline.names_stored_object |= kind != Some(b'n'),
                 None => {}
@@ -195,7 +191,10 @@ impl<'a> Scanner<'a> {
     fn routing_key(&self, key: Range<usize>) -> Result<Option<&'static str>, ScanError> {
         let raw = &self.body[key.clone()];
         let named = |name: &[u8]| {
-            [MODEL, STREAM, PROMPT].into_iter().chain(STORED).find(|known| known.as_bytes() == name)
+            [MODEL, STREAM, FALLBACKS, PROMPT]
+                .into_iter()
+                .chain(STORED)
+                .find(|known| known.as_bytes() == name)
         };
         if memchr::memchr(b'\\', raw).is_none() {
             return Ok(named(raw));
@@ -423,6 +422,11 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// A field that routing reads may stand there once.
+fn once(field: &'static str, is_there: &mut bool) -> Result<(), ScanError> {
+    if std::mem::replace(is_there, true) { Err(ScanError::Ambiguous(field)) } else { Ok(()) }
+}
+
 impl Open {
     fn push(&mut self, is_object: bool) -> Result<(), ScanError> {
         if self.depth == JSON_DEPTH_MAX {
@@ -478,6 +482,9 @@ mod tests {
         assert_eq!(scan(br#"{"model":"a","model":null}"#), Err(ScanError::Ambiguous("model")));
         assert_eq!(scan(br#"{"mod\u0065l":"a"}"#), Err(ScanError::Ambiguous("model")));
         assert_eq!(scan(br#"{"stream":true,"stream":false}"#), Err(ScanError::Ambiguous("stream")));
+        assert_eq!(scan(br#"{"fallbacks":[],"fallbacks":[]}"#), Err(ScanError::Ambiguous("fallbacks")));
+        assert_eq!(scan(br#"{"fall\u0062acks":[]}"#), Err(ScanError::Ambiguous("fallbacks")));
+        assert!(scan(br#"{"fallbacks":["a/b"],"x":[{"fallbacks":1,"fallbacks":2}]}"#).is_ok());
         assert!(scan(br#"{"\u0061":1,"x":1,"x":2}"#).is_ok());
     }
 

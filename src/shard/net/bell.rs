@@ -3,20 +3,22 @@
 
 use std::{
     cell::{Cell, RefCell},
-    io::{self, Read, Write},
-    os::unix::net::UnixStream,
+    io,
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
-    },
+    sync::Arc,
     task::{Wake, Waker},
 };
 
-use crossbeam::queue::SegQueue;
 use slab::Slab;
 
-thread_local! {
+use super::chime::Chime;
+use crate::sync::{
+    self, AtomicBool,
+    Ordering::{Relaxed, SeqCst},
+    SegQueue, fence,
+};
+
+sync::thread_local! {
     /// The tasks of this thread's core, if it has one.
     static HERE: RefCell<Option<Rc<Tasks>>> = const { RefCell::new(None) };
 }
@@ -34,8 +36,7 @@ struct Bell {
     /// Numbers of tasks that other threads have woken.
     woken: SegQueue<usize>,
     is_asleep: AtomicBool,
-    sender: UnixStream,
-    receiver: UnixStream,
+    chime: Chime,
 }
 
 /// Wakes a task: at once on its own thread, by the bell from another one.
@@ -56,24 +57,15 @@ pub(super) struct Place {
 impl Tasks {
     /// The tasks of the calling thread's core.
     pub(super) fn of_this_thread() -> io::Result<Rc<Self>> {
-        let (sender, receiver) = UnixStream::pair()?;
-        sender.set_nonblocking(true)?;
-        receiver.set_nonblocking(true)?;
-        let bell = Bell { woken: SegQueue::new(), is_asleep: AtomicBool::new(false), sender, receiver };
+        let bell = Bell { woken: SegQueue::new(), is_asleep: AtomicBool::new(false), chime: Chime::new()? };
         let tasks = Rc::new(Self { bell: Arc::new(bell), wakers: RefCell::default() });
-        HERE.set(Some(tasks.clone()));
+        HERE.with(|here| here.replace(Some(tasks.clone())));
         Ok(tasks)
     }
 
-    /// Becomes readable when the bell is rung.
-    pub(super) fn receiver(&self) -> &UnixStream {
-        &self.bell.receiver
-    }
-
-    /// Takes away what has made the receiver readable.
-    pub(super) fn silence(&self) {
-        let mut rung = [0; 64];
-        while matches!((&self.bell.receiver).read(&mut rung), Ok(length) if length == rung.len()) {}
+    /// What rings where another thread has woken a task.
+    pub(super) fn chime(&self) -> &Chime {
+        &self.bell.chime
     }
 
     /// Wakes the tasks that others have woken; how many.
@@ -86,19 +78,18 @@ impl Tasks {
         count
     }
 
-    /// Asks to be rung from now on; false where somebody has been woken already.
-    pub(super) fn fall_asleep(&self) -> bool {
-        self.bell.is_asleep.store(true, SeqCst);
+    /// Waits for the chime and whatever else ends the wait, unless somebody has been woken already; whether it
+    /// has waited.
+    pub(super) fn sleep(&self, wait: impl FnOnce()) -> bool {
+        self.bell.is_asleep.store(true, Relaxed);
+        // Of two who pass their fences one sees what the other did before: us asleep, or somebody woken.
+        fence(SeqCst);
         let may_sleep = self.bell.woken.is_empty();
-        if !may_sleep {
-            self.wake_up();
+        if may_sleep {
+            wait();
         }
+        self.bell.is_asleep.store(false, Relaxed);
         may_sleep
-    }
-
-    /// Needs not be rung any more.
-    pub(super) fn wake_up(&self) {
-        self.bell.is_asleep.store(false, SeqCst);
     }
 
     /// A place for a task, and the waker that it is to be polled with.
@@ -138,9 +129,9 @@ impl Drop for Place {
 impl Bell {
     fn wake(&self, number: usize) {
         self.woken.push(number);
-        if self.is_asleep.swap(false, SeqCst) {
-            // A full socket has been rung enough.
-            let _ = (&self.sender).write(&[1]);
+        fence(SeqCst);
+        if self.is_asleep.compare_exchange(true, false, Relaxed, Relaxed).is_ok() {
+            self.chime.ring();
         }
     }
 }

@@ -86,6 +86,10 @@ impl Net for Epoll {
         super::has_input(&stream.0)
     }
 
+    fn reset_on_close(&self, stream: &Stream, resets: bool) {
+        super::reset_on_close(&stream.0, resets);
+    }
+
     fn release(&self, stream: Stream) -> io::Result<TcpStream> {
         stream.0.into_std()
     }

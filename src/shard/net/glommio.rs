@@ -155,6 +155,10 @@ impl Net for Uring {
         super::has_input(&stream.0.socket)
     }
 
+    fn reset_on_close(&self, stream: &Stream, resets: bool) {
+        super::reset_on_close(&stream.0.socket, resets);
+    }
+
     fn release(&self, stream: Stream) -> io::Result<TcpStream> {
         let Watched { watch, socket } = stream.0;
         drop(watch);

@@ -1,6 +1,7 @@
 //! What a shard needs of an operating system: sockets, time and tasks, behind one trait.
 
 mod bell;
+mod chime;
 mod clock;
 pub mod epoll;
 pub mod glommio;
@@ -56,6 +57,9 @@ pub trait Net: Clone + 'static {
     /// Whether bytes, an end or an error are there to be read, as the system knows at this moment.
     fn has_input(&self, stream: &Self::Stream) -> bool;
 
+    /// Says whether closing a connection is a reset, which nobody takes for an orderly end.
+    fn reset_on_close(&self, stream: &Self::Stream, resets: bool);
+
     /// Gives a connection away, to another shard; nothing may have been read from it.
     fn release(&self, stream: Self::Stream) -> io::Result<TcpStream>;
 
@@ -83,6 +87,12 @@ fn has_hung_up(socket: impl AsFd) -> bool {
 fn has_input(socket: impl AsFd) -> bool {
     let peeked = SockRef::from(&socket).peek(&mut [MaybeUninit::uninit()]);
     !peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+}
+
+/// Has the system reset a socket once it is closed.
+fn reset_on_close(socket: impl AsFd, resets: bool) {
+    // An error means that the connection is dead.
+    let _ = SockRef::from(&socket).set_linger(resets.then_some(Duration::ZERO));
 }
 
 /// Whether this machine lets us use io_uring, and if not, why and what to do.

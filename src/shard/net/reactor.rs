@@ -118,11 +118,11 @@ impl Reactor {
 
     /// Turns for ever: waits where no other task has had a turn since the last time, so that none is ready.
     pub(super) async fn run(self: Rc<Self>) {
-        let bell = Watch::new(self.clone(), self.tasks.receiver(), false);
+        let bell = Watch::new(self.clone(), self.tasks.chime(), false);
         let mut turns = self.clock.turns_so_far();
         poll_fn(|cx| {
             if bell.poll_ready(cx, Side::Read).is_ready() {
-                self.tasks.silence();
+                self.tasks.chime().silence();
                 bell.not_ready(Side::Read);
             }
             let is_quiet = turns == self.clock.turns_so_far();
@@ -137,9 +137,7 @@ impl Reactor {
     fn turn(&self, is_quiet: bool) {
         let woken = self.tasks.wake_all() + self.ring_timers() + self.take_completions();
         let is_told = self.tell();
-        if woken == 0 && is_quiet && is_told && self.tasks.fall_asleep() {
-            self.wait();
-            self.tasks.wake_up();
+        if woken == 0 && is_quiet && is_told && self.tasks.sleep(|| self.wait()) {
             self.take_completions();
         }
     }

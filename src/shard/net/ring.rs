@@ -1,10 +1,11 @@
 //! How rings are made. glommio asks for a ring with no flags, so that each completion interrupts the
-//! running thread; `build.rs` routes its call through here, where the flags are added. `unsafe` because
-//! the call is C's, and takes a pointer.
-#![expect(unsafe_code, reason = "stands in for a C function")]
+//! running thread, and registers memory for files, of which a shard has none; `build.rs` routes its calls
+//! through here, where the flags are added and no memory is registered. `unsafe` because the calls are C's,
+//! and take pointers.
+#![expect(unsafe_code, reason = "stands in for C functions")]
 
 use std::{
-    ffi::{c_int, c_uint},
+    ffi::{c_int, c_uint, c_void},
     io,
 };
 
@@ -17,6 +18,7 @@ const PARAMS_WORDS: usize = 30;
 /// The word that holds the flags.
 const FLAGS: usize = 2;
 const IORING_SETUP_IOPOLL: u32 = 1;
+const IORING_REGISTER_BUFFERS: c_uint = 0;
 /// COOP_TASKRUN, TASKRUN_FLAG and SINGLE_ISSUER, then less for older kernels. Never DEFER_TASKRUN:
 /// glommio 0.9 livelocks with it.
 const FLAGS_TRIED: [u32; 4] = [0x1300, 0x300, 0x100, 0];
@@ -48,12 +50,38 @@ unsafe extern "C" fn __wrap___sys_io_uring_setup(entries: c_uint, params: *mut [
     made
 }
 
+/// liburing's call, but for the registration of buffers, which seems to work: nothing reads a file into them,
+/// and they would count against what a user may lock, in each ring anew.
+///
+/// # Safety
+/// `argument` points to what `operation` takes.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap___sys_io_uring_register(
+    ring: c_int,
+    operation: c_uint,
+    argument: *const c_void,
+    count: c_uint,
+) -> c_int {
+    if operation == IORING_REGISTER_BUFFERS {
+        return 0;
+    }
+    // SAFETY: promised by the caller.
+    unsafe { libc::syscall(libc::SYS_io_uring_register, ring, operation, argument, count) as c_int }
+}
+
 /// Whether a ring can be made here, and if not, why and what to do.
 pub(super) fn probe() -> Result<(), String> {
+    let lockable = raise_memlock();
     let mut params = [0; PARAMS_WORDS];
     let made = setup(8, &raw mut params);
     if made < 0 {
         let error = io::Error::from_raw_os_error(-made);
+        if made == -libc::ENOMEM {
+            return Err(format!(
+                "io_uring finds no memory that may be locked ({error}): all processes of a user share the limit, \
+                 raise `ulimit -l`"
+            ));
+        }
         return Err(format!(
             "io_uring is denied here ({error}). Containers block it by default: allow io_uring_setup, \
              io_uring_enter and io_uring_register in the seccomp profile, and set the sysctl \
@@ -62,7 +90,7 @@ pub(super) fn probe() -> Result<(), String> {
     }
     // SAFETY: the descriptor was just made and is nobody else's.
     unsafe { libc::close(made) };
-    raise_memlock()?;
+    lockable?;
     match reactor::probe() {
         Ok(true) => Ok(()),
         Ok(false) => {

@@ -212,9 +212,14 @@ impl Gateway {
         self.seen_on_stdout.join("\n")
     }
 
+    /// What the system knows the process by.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks it to stop, as an operator does.
     pub(crate) fn terminate(&self) {
-        let id = self.child.id().to_string();
+        let id = self.process_id().to_string();
         let status = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &id]).status().unwrap();
         assert!(status.success());
     }

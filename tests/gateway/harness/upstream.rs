@@ -93,6 +93,15 @@ impl Upstream {
         Self::start(None, script)
     }
 
+    /// As `per_connection`, with little room for what the script has not read.
+    pub(crate) fn per_connection_with_small_buffer(
+        script: impl Fn(&mut Peer) + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        SockRef::from(&listener).set_recv_buffer_size(64 * 1024).unwrap();
+        Self::start_on(listener, None, script)
+    }
+
     /// As `answering`, on a socket of the test's own.
     pub(crate) fn answering_on(
         listener: TcpListener,

@@ -2,6 +2,9 @@
 
 use fastrand::Rng;
 
+use super::tunnel::Speaker;
+use crate::message::find;
+
 /// One request.
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
@@ -20,6 +23,22 @@ pub(crate) struct Ask {
     pub(crate) is_chat: bool,
     /// Whether the body flows on as it comes, so that it cannot be sent again.
     pub(crate) is_upload: bool,
+    pub(crate) speech: Speech,
+    /// What the client says once both sides have gone on in WebSocket, if it asks for that.
+    pub(crate) speaker: Option<Speaker>,
+}
+
+/// Which HTTP a client speaks, and whether it wants the connection to stay.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Speech {
+    /// HTTP/1.1, which stays.
+    Modern,
+    /// HTTP/1.1 with `Connection: close`.
+    Closing,
+    /// HTTP/1.0, which closes.
+    Old,
+    /// HTTP/1.0 with `Connection: keep-alive`.
+    OldStaying,
 }
 
 /// Who answers a request.
@@ -43,16 +62,44 @@ pub(crate) struct Sizes {
 }
 
 /// The names by which clients ask for models, and what the provider gets to see.
-const MODELS: [(&str, &str); 4] =
-    [("openai/model", "model"), ("openai/alias", "resolved-model"), ("other/a/b", "a/b"), ("bare", "bare")];
+const MODELS: [(&str, &str); 6] = [
+    ("openai/model", "model"),
+    ("openai/alias", "resolved-model"),
+    ("other/a/b", "a/b"),
+    ("bare", "bare"),
+    ("tunnelled/c", "c"),
+    ("socks/d", "d"),
+];
+
+impl Speech {
+    pub(crate) fn is_old(self) -> bool {
+        matches!(self, Self::Old | Self::OldStaying)
+    }
+
+    /// Whether the connection has no more use after the answer.
+    pub(crate) fn closes(self) -> bool {
+        matches!(self, Self::Closing | Self::Old)
+    }
+}
 
 impl Ask {
     /// A request drawn by chance.
     pub(crate) fn draw(id: u64, sizes: Sizes, rng: &mut Rng) -> Self {
+        let speech = match rng.u8(..16) {
+            0 => Speech::Closing,
+            1 => Speech::Old,
+            2 => Speech::OldStaying,
+            _ => Speech::Modern,
+        };
+        Self::draw_modern(id, sizes, rng).spoken(speech)
+    }
+
+    fn draw_modern(id: u64, sizes: Sizes, rng: &mut Rng) -> Self {
         if sizes.are_some_wrong && rng.u8(..5) == 0 {
             return Self::wrong(id, rng);
         }
-        match rng.u8(..20) {
+        match rng.u8(..21) {
+            20 => Self::sealed(id, rng),
             0 => Self::own(id, "GET", "/health"),
             1 => Self::own(id, "GET", "/metrics"),
             2 => Self::own(id, "GET", "/v1/models"),
@@ -80,6 +127,54 @@ impl Ask {
         ask.is_chat = path.contains("chat") || path.contains("responses");
         ask.expected_body = Some(render(seen));
         ask.send(render(asked), "application/json", rng);
+        ask
+    }
+
+    /// A chat with that content, which needs no escapes.
+    pub(crate) fn chat(id: u64, content: &str) -> Self {
+        let mut ask = Self::new(id, "POST", "/v1/chat/completions", Answerer::Provider);
+        let render =
+            |model: &str| format!("{{\"model\":\"{model}\",\"content\":\"{content}\"}}").into_bytes();
+        let (asked, seen) = MODELS[0];
+        ask.is_chat = true;
+        ask.expected_body = Some(render(seen));
+        ask.send_whole(render(asked), "application/json", "");
+        ask
+    }
+
+    /// A file that nobody reads on its way.
+    pub(crate) fn file(id: u64, content: &[u8]) -> Self {
+        let mut ask = Self::new(id, "POST", "/openai/v1/files", Answerer::Provider);
+        ask.is_upload = true;
+        ask.expected_body = Some(content.to_vec());
+        ask.send_whole(content.to_vec(), "application/octet-stream", "");
+        ask
+    }
+
+    /// A request whose head is longer than allowed.
+    pub(crate) fn with_long_head(id: u64) -> Self {
+        // Where the network is slow its time is over before.
+        let mut ask = Self::new(id, "POST", "/v1/chat/completions", Answerer::Refusal(&[431, 408]));
+        let line = format!("X-Long: {}\r\n", "x".repeat(1000));
+        ask.end_head(&line.repeat(70));
+        ask
+    }
+
+    /// A call of a provider that speaks TLS, which nobody does here.
+    fn sealed(id: u64, rng: &mut Rng) -> Self {
+        let mut ask = Self::new(id, "POST", "/v1/chat/completions", Answerer::Refusal(&[502, 504]));
+        ask.send(b"{\"model\":\"sealed/model\"}".to_vec(), "application/json", rng);
+        ask
+    }
+
+    /// A request to go on in WebSocket.
+    pub(crate) fn upgrade(id: u64, sizes: Sizes, rng: &mut Rng) -> Self {
+        let path = ["/v1/realtime", "/openai/v1/realtime", "/openai/responses"][rng.usize(..3)];
+        let (model, _) = MODELS[rng.usize(..MODELS.len())];
+        let mut ask = Self::new(id, "GET", &format!("{path}?model={model}"), Answerer::Provider);
+        ask.expected_body = Some(Vec::new());
+        ask.speaker = Some(Speaker::draw(sizes.body_max / 4, rng));
+        ask.end_head("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: a\r\n");
         ask
     }
 
@@ -120,7 +215,8 @@ impl Ask {
         ask
     }
 
-    fn own(id: u64, method: &'static str, path: &'static str) -> Self {
+    /// A question about the gateway itself.
+    pub(crate) fn own(id: u64, method: &'static str, path: &'static str) -> Self {
         let mut ask = Self::new(id, method, path, Answerer::Gateway);
         ask.end_head("");
         ask
@@ -186,13 +282,7 @@ impl Ask {
                 ask.end_head("Transfer-Encoding: gzip\r\n");
                 ask
             }
-            7 => {
-                // Where the network is slow its time is over before.
-                let mut ask = refused(&[431, 408]);
-                let line = format!("X-Long: {}\r\n", "x".repeat(1000));
-                ask.end_head(&line.repeat(70));
-                ask
-            }
+            7 => Self::with_long_head(id),
             8 => {
                 let mut ask = Self::new(id, "POST", "/v2/nothing", Answerer::Refusal(&[404]));
                 ask.send(json, "application/json", rng);
@@ -230,7 +320,31 @@ impl Ask {
             answerer,
             is_chat: false,
             is_upload: false,
+            speech: Speech::Modern,
+            speaker: None,
         }
+    }
+
+    /// The same in another HTTP, as far as it can be said there.
+    pub(crate) fn spoken(mut self, speech: Speech) -> Self {
+        if self.speaker.is_some() || matches!(self.answerer, Answerer::Refusal(_)) {
+            return self;
+        }
+        let is_modern = self.expects_continue || find(&self.head, b"Transfer-Encoding").is_some();
+        let (version, line) = match speech {
+            Speech::Old | Speech::OldStaying if is_modern => return self,
+            Speech::Modern => return self,
+            Speech::Closing => ("1.1", "Connection: close\r\n"),
+            Speech::Old => ("1.0", ""),
+            Speech::OldStaying => ("1.0", "Connection: keep-alive\r\n"),
+        };
+        let first = b" HTTP/1.1\r\n";
+        if let Some(at) = find(&self.head, first) {
+            let said = format!(" HTTP/{version}\r\n{line}");
+            self.head.splice(at..at + first.len(), said.into_bytes());
+            self.speech = speech;
+        }
+        self
     }
 
     fn end_head(&mut self, lines: &str) {
@@ -242,15 +356,18 @@ impl Ask {
     fn send(&mut self, content: Vec<u8>, content_type: &str, rng: &mut Rng) {
         self.expects_continue = rng.u8(..6) == 0;
         let expect = if self.expects_continue { "Expect: 100-continue\r\n" } else { "" };
-        let framing = if rng.u8(..3) == 0 {
-            self.body = chunked(&content, rng);
-            "Transfer-Encoding: chunked".to_owned()
-        } else {
-            let length = content.len();
-            self.body = vec![content];
-            format!("Content-Length: {length}")
-        };
-        self.end_head(&format!("Content-Type: {content_type}\r\n{framing}\r\n{expect}"));
+        if rng.u8(..3) > 0 {
+            return self.send_whole(content, content_type, expect);
+        }
+        self.body = chunked(&content, rng);
+        self.end_head(&format!("Content-Type: {content_type}\r\nTransfer-Encoding: chunked\r\n{expect}"));
+    }
+
+    /// Frames a body by its length.
+    fn send_whole(&mut self, content: Vec<u8>, content_type: &str, lines: &str) {
+        let length = content.len();
+        self.body = vec![content];
+        self.end_head(&format!("Content-Type: {content_type}\r\nContent-Length: {length}\r\n{lines}"));
     }
 }
 

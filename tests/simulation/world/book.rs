@@ -14,12 +14,15 @@ struct Case {
     /// Number of the connection it is asked on.
     client: usize,
     attempts: Vec<Told>,
+    is_tunnel_broken: bool,
 }
 
 impl Book {
     /// Writes a request down before it is sent.
     pub(crate) fn add(&self, ask: Ask, script: Script, client: usize) {
-        self.0.borrow_mut().insert(ask.id, Case { ask, script, client, attempts: Vec::new() });
+        self.0
+            .borrow_mut()
+            .insert(ask.id, Case { ask, script, client, attempts: Vec::new(), is_tunnel_broken: false });
     }
 
     /// Number of the connection that a request was sent on.
@@ -56,6 +59,18 @@ impl Book {
     /// The provider closes in an orderly way.
     pub(crate) fn end_attempt(&self, id: u64) {
         self.attempt(id, |told| told.is_ended = true);
+    }
+
+    /// One side of a tunnel breaks it off.
+    pub(crate) fn break_tunnel(&self, id: u64) {
+        if let Some(case) = self.0.borrow_mut().get_mut(&id) {
+            case.is_tunnel_broken = true;
+        }
+    }
+
+    /// Whether somebody has broken a tunnel off.
+    pub(crate) fn is_tunnel_broken(&self, id: u64) -> bool {
+        self.0.borrow().get(&id).is_some_and(|case| case.is_tunnel_broken)
     }
 
     /// What the provider wrote at last, and whether it then closed in an orderly way.

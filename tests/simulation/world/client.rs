@@ -12,7 +12,7 @@ use std::{
 
 use futures_lite::{AsyncRead, AsyncWrite, future};
 
-use super::{World, ask::Ask, script::Script};
+use super::{World, ask::Ask, script::Script, setting::Guest, tunnel::Tunnel};
 use crate::{
     invariants::{Answer, check_answer, is_broken},
     message::Head,
@@ -42,6 +42,14 @@ pub(crate) struct Manner {
     /// Pause between reads.
     pub(crate) reading_pause: Duration,
     pub(crate) leaving: Leaving,
+}
+
+impl Default for Manner {
+    /// One request after the other, as fast as can be.
+    fn default() -> Self {
+        let [pause, reading_pause] = [Duration::ZERO; 2];
+        Self { pipelines: false, step: 0, pause, reading_pause, leaving: Leaving::Satisfied }
+    }
 }
 
 /// How a client leaves.
@@ -78,6 +86,14 @@ struct Visit {
     count: usize,
 }
 
+/// What a read brings.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Came {
+    Bytes,
+    End,
+    Reset,
+}
+
 /// Why there is no answer.
 enum Missing {
     /// The connection has ended before one.
@@ -95,7 +111,8 @@ impl From<String> for Missing {
 }
 
 /// Opens a connection, asks, and goes.
-pub(crate) async fn visit(world: Rc<World>, port: u16, count: usize, manner: Manner) {
+pub(crate) async fn visit(world: Rc<World>, guest: Guest) {
+    let Guest { port, manner, asks, .. } = guest;
     let Some((stream, connection)) = world.network.dial(port) else { return };
     world.network.tell(format_args!("#{} is a client: {manner:?}", connection.number));
     let visit = Visit {
@@ -107,10 +124,9 @@ pub(crate) async fn visit(world: Rc<World>, port: u16, count: usize, manner: Man
         is_invited: Cell::default(),
         is_over: Cell::default(),
         sender: RefCell::default(),
-        count,
+        count: asks.len(),
         world,
     };
-    let asks: Vec<(Ask, Script)> = (0..count).map(|_| visit.world.draw_ask()).collect();
     for (ask, script) in &asks {
         visit.world.network.tell(format_args!("{} is {} {}", ask.id, ask.method, ask.path));
         visit.world.book.add(ask.clone(), script.clone(), visit.connection.number);
@@ -132,7 +148,11 @@ pub(crate) async fn visit(world: Rc<World>, port: u16, count: usize, manner: Man
             true
         },
     );
-    if is_left.await && matches!(manner.leaving, Leaving::Resetting(_)) {
+    if !is_left.await {
+        return;
+    }
+    asks.iter().for_each(|(ask, _)| visit.world.book.break_tunnel(ask.id));
+    if matches!(manner.leaving, Leaving::Resetting(_)) {
         visit.stream.borrow().as_ref().inspect(|stream| stream.watch().reset("hangs up"));
     }
 }
@@ -143,6 +163,9 @@ impl Visit {
             let is_last = position + 1 == asks.len();
             if !self.manner.pipelines {
                 self.until(|| self.answered.get() == position).await;
+                if self.is_over.get() {
+                    return;
+                }
             }
             let mut head = &ask.head[..];
             let is_stalled = is_last && self.manner.leaving == Leaving::Stalling;
@@ -172,6 +195,7 @@ impl Visit {
             self.sent.set(position + 1);
         }
         if self.manner.leaving == Leaving::HalfClosing {
+            asks.iter().for_each(|(ask, _)| self.world.book.break_tunnel(ask.id));
             poll_fn(|cx| match &mut *self.stream.borrow_mut() {
                 Some(stream) => Pin::new(stream).poll_close(cx),
                 None => Poll::Ready(Ok(())),
@@ -245,7 +269,19 @@ impl Visit {
                     if let Err(what) = check_answer(&self.world, ask, script, &answer) {
                         self.world.network.fail(format!("{} was answered wrongly: {what}", ask.id));
                     }
+                    if let (Some(me), Some(other), "101") = (&ask.speaker, &script.speaker, &status[..]) {
+                        let (world, id, name) = (&self.world, ask.id, format!("#{number}"));
+                        let tunnel = Tunnel { world, id, name, stream: &self.stream, me, other };
+                        tunnel.talk(std::mem::take(&mut received)).await;
+                    }
+                    self.is_over.set(is_last);
                     self.note(position + 1, false);
+                    if is_last
+                        && is_whole
+                        && !matches!(self.read(&mut received, PATIENCE).await, Some(Came::End | Came::Reset))
+                    {
+                        self.world.network.fail(format!("#{number} goes on, and said that it does not"));
+                    }
                     if is_last || !is_whole {
                         break;
                     }
@@ -283,13 +319,14 @@ impl Visit {
     ) -> Result<Answer, Missing> {
         let head = loop {
             let Some(head) = Head::take(received)? else {
-                if !self.wait(position, ask, received).await {
+                if self.wait(position, ask, received).await != Came::Bytes {
                     return Err(self.cut_head(position, ask, received));
                 }
                 continue;
             };
             match head.status()? {
                 100 if ask.expects_continue && !self.is_invited.get() => self.note(position, true),
+                101 if ask.speaker.is_some() => break head,
                 100..=199 => {
                     return Err(Missing::Wrong(format!("an interim answer that nobody wants: {head:?}")));
                 }
@@ -302,11 +339,13 @@ impl Visit {
             if body.is_done() {
                 break true;
             }
-            if !self.wait(position, ask, received).await {
-                break body.close();
+            match self.wait(position, ask, received).await {
+                Came::Bytes => {}
+                Came::End => break body.close(),
+                Came::Reset => break false,
             }
         };
-        let is_last = head.says_close()?;
+        let is_last = head.status()? == 101 || head.says_close()?.unwrap_or_else(|| ask.speech.closes());
         let is_excused = self.is_excused(position) || self.world.is_stopped();
         Ok(Answer { head, content: body.content, is_whole, is_last, is_excused })
     }
@@ -321,8 +360,8 @@ impl Visit {
         }
     }
 
-    /// Waits for more of an answer; false where nothing more comes.
-    async fn wait(&self, position: usize, ask: &Ask, received: &mut Vec<u8>) -> bool {
+    /// Waits for more of an answer.
+    async fn wait(&self, position: usize, ask: &Ask, received: &mut Vec<u8>) -> Came {
         if !self.manner.reading_pause.is_zero() {
             self.world.sleep(self.manner.reading_pause).await;
         }
@@ -333,19 +372,19 @@ impl Visit {
                 true => PATIENCE + 20 * self.world.climate.weather.delay_max,
                 false => LONG_PATIENCE,
             };
-            if let Some(goes_on) = self.read(received, patience).await {
-                return goes_on;
+            if let Some(came) = self.read(received, patience).await {
+                return came;
             }
             if was_sent == (self.sent.get() > position) {
                 let number = self.connection.number;
                 self.world.network.fail(format!("#{number} got nothing for {} s", patience.as_secs()));
-                return false;
+                return Came::Reset;
             }
         }
     }
 
     /// Reads once: none where nothing comes in time.
-    async fn read(&self, received: &mut Vec<u8>, patience: Duration) -> Option<bool> {
+    async fn read(&self, received: &mut Vec<u8>, patience: Duration) -> Option<Came> {
         let mut buffer = [0; 4096];
         let read = poll_fn(|cx| match &mut *self.stream.borrow_mut() {
             Some(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
@@ -356,14 +395,15 @@ impl Visit {
             self.world.network.executor.sleep(patience).await;
             None
         };
-        let length = future::or(read, late).await?.unwrap_or_default();
+        let Ok(length) = future::or(read, late).await? else { return Some(Came::Reset) };
         received.extend_from_slice(&buffer[..length]);
-        Some(length > 0)
+        Some(if length > 0 { Came::Bytes } else { Came::End })
     }
 
     /// Whether a connection may be closed without an answer.
     fn check_unanswered(&self, position: usize, ask: &Ask) {
-        let is_sent = self.sent.get() > position;
+        // An answer that does not say so is not the last one.
+        let is_sent = self.sent.get() > position || position > 0;
         if is_sent && !self.is_excused(position) && !self.world.is_draining() {
             self.world.network.fail(format!("{} got no answer, and the connection is closed", ask.id));
         }

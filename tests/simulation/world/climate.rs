@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{net::Troubles, socket::Weather};
 
-/// The gateway's configuration in every world; one account is reached by name, the other by address.
+/// The gateway's configuration in every world. Accounts are reached by name, by
+/// address, or through proxies; to one of them TLS is spoken.
 pub(crate) const CONFIG: &str = r#"{
   "providers": {
     "openai": {
@@ -25,6 +26,24 @@ pub(crate) const CONFIG: &str = r#"{
     "other": {
       "keys": [{"name": "c", "value": "of-the-gateway", "models": ["*"], "weight": 1}],
       "network_config": {"base_url": "http://10.0.0.2:8000", "default_request_timeout_in_seconds": 5, "stream_idle_timeout_in_seconds": 5},
+      "custom_provider_config": {"base_provider_type": "openai"}
+    },
+    "tunnelled": {
+      "keys": [{"name": "d", "value": "of-the-gateway", "models": ["*"], "weight": 1}],
+      "network_config": {"base_url": "http://sim.test:8000", "default_request_timeout_in_seconds": 5, "stream_idle_timeout_in_seconds": 5},
+      "proxy_config": {"type": "http", "url": "http://me:of-the-proxy@10.0.0.3:3128"},
+      "custom_provider_config": {"base_provider_type": "openai"}
+    },
+    "socks": {
+      "keys": [{"name": "e", "value": "of-the-gateway", "models": ["*"], "weight": 1}],
+      "network_config": {"base_url": "http://10.0.0.2:8000", "default_request_timeout_in_seconds": 5, "stream_idle_timeout_in_seconds": 5},
+      "proxy_config": {"type": "socks5", "url": "socks5://me:of-the-proxy@10.0.0.4:1080"},
+      "custom_provider_config": {"base_provider_type": "openai"}
+    },
+    "sealed": {
+      "keys": [{"name": "f", "value": "of-the-gateway", "models": ["*"], "weight": 1}],
+      "network_config": {"base_url": "https://sim.test:8443", "default_request_timeout_in_seconds": 5, "stream_idle_timeout_in_seconds": 5},
+      "proxy_config": {"type": "http", "url": "http://me:of-the-proxy@10.0.0.3:3128"},
       "custom_provider_config": {"base_provider_type": "openai"}
     }
   },
@@ -41,20 +60,40 @@ pub(crate) struct Climate {
     pub(crate) temper: Temper,
     pub(crate) sizes: Sizes,
     pub(crate) shards: usize,
-    pub(crate) clients: usize,
     /// One of so many names is not found.
     pub(crate) unresolved_one_in: u32,
     /// Control says nothing by itself.
     pub(crate) is_control_silent: bool,
     /// When the shards are told to stop; none for once everything is done.
     pub(crate) stop_after: Option<Duration>,
-    are_clients_well: bool,
+    pub(crate) are_clients_well: bool,
 }
 
 impl Climate {
     /// Whether a request may take longer than the shell waits, though nothing fails.
     pub(crate) fn is_slow(&self) -> bool {
         self.weather.delay_max >= Duration::from_millis(100) && self.weather.capacity <= 1024
+    }
+
+    /// One shard, and nothing that goes wrong by itself.
+    pub(crate) fn fair() -> Self {
+        Self {
+            is_calm: true,
+            weather: Weather {
+                delay_max: Duration::ZERO,
+                capacity: 256 * 1024,
+                split_one_in: 0,
+                hesitate_one_in: 0,
+            },
+            troubles: Troubles::default(),
+            temper: Temper { failing_one_in: 0, body_max: 0 },
+            sizes: Sizes { body_max: 0, are_some_wrong: false },
+            shards: 1,
+            unresolved_one_in: 0,
+            is_control_silent: false,
+            stop_after: None,
+            are_clients_well: true,
+        }
     }
 
     pub(crate) fn draw(rng: &mut Rng) -> Self {
@@ -84,7 +123,6 @@ impl Climate {
             temper: Temper { failing_one_in: if is_calm { 0 } else { [2, 4, 10][rng.usize(..3)] }, body_max },
             sizes: Sizes { body_max: body_max.min(200_000), are_some_wrong: rng.bool() },
             shards: rng.usize(1..4),
-            clients: rng.usize(1..9),
             unresolved_one_in: trouble(rng, 3),
             is_control_silent: rng.u8(..10) == 0,
             stop_after: (rng.u8(..4) == 0).then(|| Duration::from_millis(rng.u64(..8000))),
@@ -92,8 +130,8 @@ impl Climate {
         }
     }
 
-    /// Where a client goes, how much it asks, and how.
-    pub(crate) fn client(&self, rng: &mut Rng) -> (u16, usize, Manner) {
+    /// How a client behaves.
+    pub(crate) fn manner(&self, rng: &mut Rng) -> Manner {
         let hang_up = Duration::from_millis([rng.u64(..30), rng.u64(..3000)][rng.usize(..2)]);
         let leaving = match rng.u8(..10) {
             _ if self.are_clients_well => Leaving::Satisfied,
@@ -105,7 +143,7 @@ impl Climate {
             _ => Leaving::Satisfied,
         };
         let is_slow = rng.u8(..6) == 0;
-        let manner = Manner {
+        Manner {
             pipelines: rng.u8(..3) == 0,
             step: if is_slow { [1, 100, 5000][rng.usize(..3)].max(self.sizes.body_max / 500) } else { 0 },
             pause: if is_slow { Duration::from_millis([0, 1, 20][rng.usize(..3)]) } else { Duration::ZERO },
@@ -115,7 +153,6 @@ impl Climate {
                 Duration::ZERO
             },
             leaving,
-        };
-        (rng.usize(..self.shards) as u16, rng.usize(1..6), manner)
+        }
     }
 }

@@ -3,11 +3,13 @@
 pub(crate) mod ask;
 pub(crate) mod book;
 pub(crate) mod client;
+pub(crate) mod climate;
 pub(crate) mod control;
 pub(crate) mod provider;
+pub(crate) mod proxy;
 pub(crate) mod script;
-
-mod climate;
+pub(crate) mod setting;
+pub(crate) mod tunnel;
 
 use std::{
     cell::{Cell, RefCell},
@@ -30,7 +32,11 @@ use bifrost::{
     shard,
 };
 
-use self::{ask::Ask, book::Book, climate::Climate, script::Script};
+use self::{
+    book::Book,
+    climate::Climate,
+    setting::{Guest, Setting, dice},
+};
 use crate::{
     executor::{Executor, Owner, Step, Task},
     net::{Network, Shore},
@@ -53,7 +59,6 @@ pub(crate) struct World {
     pub(crate) network: Rc<Network>,
     pub(crate) climate: Climate,
     pub(crate) book: Book,
-    next_id: Cell<u64>,
     answered: RefCell<BTreeMap<u16, u64>>,
     clients_left: Cell<usize>,
     waiting_for_clients: RefCell<Option<Waker>>,
@@ -80,24 +85,28 @@ pub(crate) struct Outcome {
 
 /// Runs the world of a seed to its end.
 pub(crate) fn run(seed: u64, is_told: bool) -> Outcome {
-    let executor = Executor::new(seed);
+    run_in(Setting::draw(seed), seed, is_told)
+}
+
+/// Runs a world to its end: the seed decides in which order things happen, and what the network does.
+pub(crate) fn run_in(setting: Setting, seed: u64, is_told: bool) -> Outcome {
+    let Setting { climate, guests } = setting;
+    let executor = Executor::new(dice(seed, "order", 0));
     let trace = Rc::new(Trace::new(is_told));
-    let climate = executor.chance(Climate::draw);
     trace.event(Duration::ZERO, format_args!("seed {seed}: {climate:?}"));
     let network = Network::new(executor.clone(), trace.clone(), climate.weather, climate.troubles);
     let world = Rc::new(World {
         network,
         book: Book::default(),
-        next_id: Cell::new(1),
         answered: RefCell::default(),
-        clients_left: Cell::new(climate.clients),
+        clients_left: Cell::new(guests.len()),
         waiting_for_clients: RefCell::default(),
         draining_since: Cell::default(),
         shards_left: Cell::new(climate.shards),
         ended_at: Cell::default(),
         climate,
     });
-    let tasks = begin(&world);
+    let tasks = begin(&world, guests);
     let turned = catch_unwind(AssertUnwindSafe(|| world.turn()));
     let steps = turned.unwrap_or_else(|_| {
         world.network.fail("something has panicked, see above");
@@ -118,7 +127,7 @@ pub(crate) fn run(seed: u64, is_told: bool) -> Outcome {
 }
 
 /// Starts everything.
-fn begin(world: &Rc<World>) -> Vec<Task> {
+fn begin(world: &Rc<World>, guests: Vec<Guest>) -> Vec<Task> {
     let executor = &world.network.executor;
     let mut tasks = Vec::new();
     let (snapshot, _) = match config::check(climate::CONFIG, &|_| None) {
@@ -155,14 +164,19 @@ fn begin(world: &Rc<World>) -> Vec<Task> {
     tasks.push(executor.spawn(Owner::World, control::stop(world.clone(), links)));
     for host in [1, 2] {
         let address = SocketAddr::new(Ipv4Addr::new(10, 0, 0, host).into(), 8000);
+        world.network.listen_upstream(address);
         tasks.push(executor.spawn(Owner::World, provider::serve(world.clone(), address)));
     }
-    for _ in 0..world.climate.clients {
+    for (host, port, kind) in [(3, 3128, proxy::Kind::Http), (4, 1080, proxy::Kind::Socks)] {
+        let address = SocketAddr::new(Ipv4Addr::new(10, 0, 0, host).into(), port);
+        world.network.listen_upstream(address);
+        tasks.push(executor.spawn(Owner::World, proxy::serve(world.clone(), address, kind)));
+    }
+    for guest in guests {
         let world = world.clone();
         tasks.push(executor.spawn(Owner::World, async move {
-            world.sleep(world.roll(|rng| Duration::from_millis(rng.u64(..2000)))).await;
-            let (port, count, manner) = world.roll(|rng| world.climate.client(rng));
-            client::visit(world.clone(), port, count, manner).await;
+            world.sleep(guest.after).await;
+            client::visit(world.clone(), guest).await;
             world.client_is_gone();
         }));
     }
@@ -238,16 +252,6 @@ impl World {
         if handed_over > 0 {
             self.network.fail(format!("{handed_over} connections are still on their way"));
         }
-    }
-
-    /// A request nobody has asked yet.
-    fn draw_ask(&self) -> (Ask, Script) {
-        let id = self.next_id.replace(self.next_id.get() + 1);
-        self.roll(|rng| {
-            let ask = Ask::draw(id, self.climate.sizes, rng);
-            let script = Script::draw(&ask, self.climate.temper, rng);
-            (ask, script)
-        })
     }
 
     pub(crate) fn roll<T>(&self, roll: impl FnOnce(&mut fastrand::Rng) -> T) -> T {

@@ -2,9 +2,13 @@
 
 use std::{fmt, time::Duration};
 
+use bifrost::config::limits::INTERIM_RESPONSES_MAX;
 use fastrand::Rng;
 
-use super::ask::{Ask, chunked, text};
+use super::{
+    ask::{Ask, chunked, text},
+    tunnel::Speaker,
+};
 use crate::message::find;
 
 /// A provider's answer, and how it fails to give it.
@@ -15,10 +19,24 @@ pub(crate) struct Script {
     /// Pause before each piece.
     pub(crate) pause: Duration,
     pub(crate) failing: Failing,
-    /// Answers before it has read the request's body.
-    pub(crate) is_early: bool,
+    pub(crate) reading: Reading,
+    /// What it says once it has gone on in WebSocket, if it does.
+    pub(crate) speaker: Option<Speaker>,
     /// What it does with the connection afterwards.
     pub(crate) afterwards: Afterwards,
+}
+
+/// When a provider reads the request's body.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Reading {
+    /// Before it answers.
+    First,
+    /// A part before it answers, the rest behind that.
+    Halfway,
+    /// Once it has answered.
+    Last,
+    /// Not at all: it answers and closes.
+    Never,
 }
 
 /// How a provider fails.
@@ -36,6 +54,10 @@ pub(crate) enum Failing {
     Garbage,
     /// The head never ends.
     Endless,
+    /// Interim answers never end.
+    Flood,
+    /// It goes on in another protocol, which nobody has asked for.
+    Switch,
 }
 
 /// What happens on a connection after an answer.
@@ -49,6 +71,8 @@ pub(crate) enum Afterwards {
     CloseIdle,
     /// Bytes follow that nobody has asked for.
     Chatter,
+    /// It goes on in WebSocket.
+    Switch,
 }
 
 /// How troublesome providers are.
@@ -61,8 +85,25 @@ pub(crate) struct Temper {
 }
 
 impl Script {
+    /// An answer with these fields, and these pieces behind the head; then the connection stays.
+    pub(crate) fn saying(ask: &Ask, fields: &str, body: &[&str]) -> Self {
+        let head = format!("HTTP/1.1 200 Said\r\nX-Sim-Answer: {}\r\n{fields}\r\n\r\n", ask.id);
+        let body = body.iter().map(|piece| piece.as_bytes().to_vec());
+        Self {
+            pieces: std::iter::once(head.into_bytes()).chain(body).collect(),
+            pause: Duration::ZERO,
+            failing: Failing::Never,
+            reading: Reading::First,
+            speaker: None,
+            afterwards: Afterwards::Stay,
+        }
+    }
+
     /// What happens to that request.
     pub(crate) fn draw(ask: &Ask, temper: Temper, rng: &mut Rng) -> Self {
+        if ask.speaker.is_some() && rng.u8(..4) > 0 {
+            return Self::switching(ask, temper, rng);
+        }
         let is_streamed = ask.method == "POST" && rng.u8(..2) == 0;
         let lacks_end = temper.failing_one_in > 0 && rng.u32(..temper.failing_one_in) == 0;
         let status = match rng.u8(..10) {
@@ -80,8 +121,14 @@ impl Script {
             _ => ("application/octet-stream", (0..length).map(|_| rng.u8(..)).collect()),
         };
         let mut pieces = Vec::new();
-        if rng.u8(..8) == 0 {
-            pieces.push(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n".to_vec());
+        let interim = match rng.u8(..20) {
+            0..=1 => 1,
+            2 => rng.u32(1..=INTERIM_RESPONSES_MAX),
+            _ => 0,
+        };
+        for _ in 0..interim {
+            let hint = "x".repeat(rng.usize(..100));
+            pieces.push(format!("HTTP/1.1 103 Early Hints\r\nLink: {hint}\r\n\r\n").into_bytes());
         }
         let mut head = format!(
             "HTTP/1.1 {status} Said\r\nContent-Type: {content_type}\r\nX-Sim-Answer: {}\r\nSet-Cookie: a\r\n",
@@ -120,14 +167,43 @@ impl Script {
         }
         let pause = Duration::from_millis([0, 0, 1, 30][rng.usize(..4)]);
         let failing = Failing::draw(pieces.iter().map(Vec::len).sum(), temper, rng);
-        Self { pieces, pause, failing, is_early: rng.u8(..12) == 0, afterwards }
+        let reading = match rng.u8(..24) {
+            0..=1 => Reading::Halfway,
+            2..=3 => Reading::Last,
+            4 => Reading::Never,
+            _ => Reading::First,
+        };
+        if reading == Reading::Never {
+            afterwards = Afterwards::Close;
+        }
+        Self { pieces, pause, failing, reading, speaker: None, afterwards }
     }
 }
 
 impl Script {
+    /// It goes on in WebSocket, unless it fails before.
+    fn switching(ask: &Ask, temper: Temper, rng: &mut Rng) -> Self {
+        let fields = "Connection: upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Accept: a";
+        let head = format!("HTTP/1.1 101 Go\r\nX-Sim-Answer: {}\r\n{fields}\r\n\r\n", ask.id).into_bytes();
+        let failing = Failing::draw(head.len(), temper, rng);
+        Self {
+            pieces: cut(vec![head], rng),
+            pause: Duration::from_millis([0, 0, 1, 30][rng.usize(..4)]),
+            failing,
+            reading: Reading::First,
+            speaker: Some(Speaker::draw(temper.body_max / 4, rng)),
+            afterwards: Afterwards::Switch,
+        }
+    }
+
     /// Whether bytes follow the answer that nobody has asked for.
     pub(crate) fn chatters(&self) -> bool {
         self.failing == Failing::Never && self.afterwards == Afterwards::Chatter
+    }
+
+    /// Whether it answers before it has read the whole request.
+    pub(crate) fn is_early(&self) -> bool {
+        self.reading != Reading::First
     }
 }
 
@@ -136,10 +212,10 @@ impl fmt::Debug for Script {
         let length: usize = self.pieces.iter().map(Vec::len).sum();
         let head = self.pieces.iter().find(|piece| find(piece, b"X-Sim-Answer").is_some());
         let head = String::from_utf8_lossy(head.map_or(&[], |head| head));
-        let Self { pause, failing, is_early, afterwards, .. } = self;
+        let Self { pause, failing, reading, afterwards, .. } = self;
         write!(
             f,
-            "{length} bytes every {pause:?}, {failing:?}, early {is_early}, then {afterwards:?}: {head:?}"
+            "{length} bytes every {pause:?}, {failing:?}, reads {reading:?}, then {afterwards:?}: {head:?}"
         )
     }
 }
@@ -150,12 +226,14 @@ impl Failing {
             return Self::Never;
         }
         let at = rng.usize(..length.max(1));
-        match rng.u8(..7) {
+        match rng.u8(..9) {
             0..=1 => Self::Cut(at),
             2..=3 => Self::Reset(at),
             4 => Self::Stall(at),
             5 => Self::Garbage,
-            _ => Self::Endless,
+            6 => Self::Endless,
+            7 => Self::Flood,
+            _ => Self::Switch,
         }
     }
 }
