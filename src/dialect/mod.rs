@@ -10,7 +10,6 @@ mod data_uri;
 mod deltas;
 mod emulation;
 mod event_stream;
-pub mod gemini;
 #[cfg(test)]
 mod fixtures;
 pub mod gemini;
