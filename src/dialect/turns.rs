@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::ir::{CacheMark, Content, Message, Part, Role, Text, ToolCall, ToolResult};
+use crate::ir::{CacheMark, Content, Message, Part, Role, Signature, Text, ToolCall, ToolResult};
 
 /// What is said where something has to be said and nothing is.
 const PLACEHOLDER: &str = ".";
@@ -49,7 +49,7 @@ pub(super) enum Said<'r, 'a> {
     /// As the client says it: no call, no result.
     Part(&'r Part<'a>),
     /// A call, by a name that is different from all others of its turn.
-    Call { call: &'r ToolCall<'a>, id: Text<'r> },
+    Call { call: &'r ToolCall<'a>, id: Text<'r>, signature: Option<&'r Signature<'a>> },
     /// What a system message says between others, to a provider that knows none there.
     Operator(&'r Text<'a>),
     /// What no client says.
@@ -193,7 +193,7 @@ impl<'r, 'a> Turn<'r, 'a> {
     /// The calls of the turn, with their names.
     pub(super) fn calls(&self) -> impl Iterator<Item = (&'r ToolCall<'a>, &Text<'r>)> {
         self.blocks.iter().filter_map(|block| match &block.said {
-            Said::Call { call, id } => Some((*call, id)),
+            Said::Call { call, id, .. } => Some((*call, id)),
             _ => None,
         })
     }
@@ -202,7 +202,9 @@ impl<'r, 'a> Turn<'r, 'a> {
         let cache = part.cache.as_ref();
         let said = match &part.content {
             Content::ToolResult(result) => return self.answer(result, cache, rules),
-            Content::ToolCall(call) => Said::Call { call, id: self.free_id(&call.id) },
+            Content::ToolCall(call) => {
+                Said::Call { call, id: self.free_id(&call.id), signature: part.signature.as_ref() }
+            }
             _ if (rules.is_said)(part, role) => Said::Part(part),
             _ => {
                 if let Some(last) = self.blocks.last_mut() {
@@ -285,7 +287,7 @@ mod tests {
                 }));
                 words.extend(turn.blocks.iter().map(|block| match &block.said {
                     Said::Part(part) => text(part),
-                    Said::Call { call, id } => format!("{}({})", call.name.to_plain(), id.to_plain()),
+                    Said::Call { call, id, .. } => format!("{}({})", call.name.to_plain(), id.to_plain()),
                     Said::Operator(text) => format!("!{}", text.to_plain()),
                     Said::Ours(text) => text.to_plain().into_owned(),
                 }));

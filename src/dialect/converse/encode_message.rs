@@ -204,7 +204,7 @@ impl MessageWriter<'_> {
                 let pieces = ["<system-reminder>\\n", text.as_escaped(), "\\n</system-reminder>"];
                 writer.member("text").joined(pieces);
             }),
-            Said::Call { call, id } => writer.object(|writer| {
+            Said::Call { call, id, .. } => writer.object(|writer| {
                 writer.member("toolUse").object(|writer| {
                     writer.member("toolUseId").string(&call_id(id, self.family));
                     writer.member("name").string(&tool_name(&call.name, &mut self.encoded.emulation.names));
