@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
 };
 
@@ -10,8 +11,8 @@ use crate::ir::Text;
 /// The names of one request. Equal names become equal names in every turn, whatever else is there.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    /// Those that were replaced, as they stand between quotes, with what they became.
-    replaced: Vec<(String, String)>,
+    /// What others became, with those as they stand between quotes.
+    replaced: HashMap<String, String>,
 }
 
 /// What a provider takes as a name.
@@ -32,21 +33,18 @@ impl Names {
     /// The name that the provider gets.
     pub fn replace<'n>(&mut self, name: &'n Text<'_>, rule: NameRule) -> Cow<'n, str> {
         let given = rule.apply(name);
-        let escaped = name.as_escaped();
         if let Cow::Owned(given) = &given
-            && !self.replaced.iter().any(|(original, _)| original == escaped)
+            && !self.replaced.contains_key(given)
         {
-            self.replaced.push((escaped.to_owned(), given.clone()));
+            self.replaced.insert(given.clone(), name.as_escaped().to_owned());
         }
         given
     }
 
     /// The client's name of what the provider calls `given`.
     pub fn original<'n>(&'n self, given: Text<'n>) -> Text<'n> {
-        match self.replaced.iter().find(|(_, replaced)| given.is(replaced)) {
-            Some((original, _)) => Text::escaped(original),
-            None => given,
-        }
+        let original = self.replaced.get(&*given.to_plain());
+        original.map_or(given, |original| Text::escaped(original))
     }
 
     /// Whether no name had to be replaced.
