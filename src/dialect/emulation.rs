@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, iter};
 
-use super::Names;
+use super::{Names, choices::state};
 use crate::ir::{Event, Finish, Text, Tool};
 
 /// What was emulated in a request.
@@ -50,9 +50,6 @@ struct ChoiceState {
     /// Texts of custom tools, by the numbers of their calls.
     custom: Vec<(usize, String)>,
 }
-
-/// Choices that are told apart; those beyond share one state (OpenAI allows 128).
-const CHOICES_MAX: usize = 128;
 
 impl Restoration {
     pub(super) fn new(emulation: Emulation) -> Self {
@@ -138,14 +135,6 @@ impl ChoiceState {
             sink(Event::ToolInput { choice, tool, text });
         }
     }
-}
-
-fn state(choices: &mut Vec<ChoiceState>, choice: usize) -> &mut ChoiceState {
-    let position = choice.min(CHOICES_MAX - 1);
-    if position >= choices.len() {
-        choices.resize_with(position + 1, ChoiceState::default);
-    }
-    &mut choices[position]
 }
 
 #[cfg(test)]

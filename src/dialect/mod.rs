@@ -1,5 +1,6 @@
 //! How it is said: the wire formats of clients and providers. Bytes and values in and out; pure.
 
+mod choices;
 mod claude;
 pub mod cohere;
 mod completion;
@@ -24,7 +25,7 @@ mod translator;
 mod turns;
 mod usage;
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 pub use completion::CompletionTap;
 pub use data_uri::fetched as fetched_media;
@@ -263,10 +264,15 @@ fn check_choices(request: &Request<'_>, provider: &str) -> Result<(), ApiError> 
             format!("{provider} gives one answer to a request. Leave `n` out, and ask several times.");
         return Err(ApiError::client(400, "unsupported_parameter", message).with_param("n"));
     }
-    let is_there = |wanted| request.tools.iter().any(|tool| tool.kind.name() == Some(wanted));
+    check_tool_choice(request)
+}
+
+/// Refuses a choice of tools that are not there.
+fn check_tool_choice(request: &Request<'_>) -> Result<(), ApiError> {
+    let there: HashSet<_> = request.tools.iter().filter_map(|tool| tool.kind.name()).collect();
     let is_known = match &request.tool_choice {
-        Some(ToolChoice::Named { name, .. }) => is_there(name),
-        Some(ToolChoice::Allowed { names, .. }) => names.iter().any(is_there),
+        Some(ToolChoice::Named { name, .. }) => there.contains(name),
+        Some(ToolChoice::Allowed { names, .. }) => names.iter().any(|name| there.contains(name)),
         _ => true,
     };
     if is_known || request.tools.is_empty() {

@@ -3,7 +3,7 @@
 use super::{decode_message, error, usage::read_usage};
 use crate::{
     dialect::{
-        ResponseDecoder, data_uri,
+        ResponseDecoder, choices, data_uri,
         json::{Kind, ReadError, Reader},
     },
     ir::{Citation, Content, Event, Finish, Media, Raw, Signed, Text},
@@ -31,9 +31,6 @@ struct Call {
     index: Option<u64>,
     id: String,
 }
-
-/// Choices that are told apart (OpenAI allows 128).
-const CHOICES_MAX: usize = 128;
 
 impl ResponseDecoder for Decoder {
     fn event(&mut self, _: &str, data: &str, sink: &mut dyn FnMut(Event<'_>)) -> Result<(), ReadError> {
@@ -291,11 +288,7 @@ impl Decoder {
     }
 
     fn state(&mut self, choice: usize) -> &mut ChoiceState {
-        let position = choice.min(CHOICES_MAX - 1);
-        if position >= self.choices.len() {
-            self.choices.resize_with(position + 1, ChoiceState::default);
-        }
-        &mut self.choices[position]
+        choices::state(&mut self.choices, choice)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{format_of, usage::write_usage};
 use crate::{
-    dialect::{StreamEncoder, Wishes, data_uri, json::Writer},
+    dialect::{StreamEncoder, Wishes, choices, data_uri, json::Writer},
     ir::{Citation, Event, Finish, Origin, Signed, Text, Usage},
 };
 
@@ -27,9 +27,6 @@ struct ChoiceState {
     /// Blocks of reasoning that have been told whole.
     details: u64,
 }
-
-/// Choices that are told apart (OpenAI allows 128).
-const CHOICES_MAX: usize = 128;
 
 /// OpenAI's name of an end.
 pub(super) const fn finish_name(reason: Finish, has_legacy_functions: bool) -> &'static str {
@@ -112,11 +109,7 @@ impl Encoder {
     }
 
     fn state(&mut self, choice: usize) -> &mut ChoiceState {
-        let position = choice.min(CHOICES_MAX - 1);
-        if position >= self.choices.len() {
-            self.choices.resize_with(position + 1, ChoiceState::default);
-        }
-        &mut self.choices[position]
+        choices::state(&mut self.choices, choice)
     }
 
     fn begin_tool(
