@@ -90,6 +90,12 @@ pub trait ProviderDialect: fmt::Debug + Sync {
         StreamFraming::Sse
     }
 
+    /// Whether its owner finds a URL, whatever else it does not fetch.
+    fn finds(&self, url: &str) -> bool {
+        let _ = url;
+        false
+    }
+
     /// Reads a refusal; a header field may say when it may go better.
     fn decode_error(&self, status: u16, fields: &Fields, body: &str) -> ApiError;
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     bus::{Fetch, Fetched, ToControl},
     config::limits::{MEDIA_MAX, MEDIA_TIME_MAX},
-    dialect,
+    dialect::{self, ProviderDialect},
     ir::{ApiError, Content, Media, Part, Request},
 };
 
@@ -19,12 +19,14 @@ pub(super) async fn fetch_media<N: Net>(
     shard: &ShardState<N>,
     client: &Client<N>,
     request: &mut Request<'_>,
+    provider: &dyn ProviderDialect,
     may_be_private: bool,
 ) -> Result<(), Ending> {
     let mut wanted = HashMap::new();
     for part in request.messages.iter().flat_map(|message| &message.parts) {
         find(part, &mut wanted);
     }
+    wanted.retain(|url, _| !provider.finds(url));
     if wanted.len() > MEDIA_MAX {
         let message = format!("The request points at more than {MEDIA_MAX} images and files.");
         return Err(ApiError::client(400, "invalid_value", message).with_param("messages").into());

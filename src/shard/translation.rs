@@ -61,7 +61,8 @@ impl Translation {
         let mut request = client.decode_request(body).map_err(ReadError::into_refusal)?;
         request.is_streamed |= incoming.ingress.is_streamed();
         if !chat.quirks.fetches_urls {
-            fetch_media(shard, connection, &mut request, target.snapshot.allows_private_media).await?;
+            let may_be_private = target.snapshot.allows_private_media;
+            fetch_media(shard, connection, &mut request, chat.dialect, may_be_private).await?;
         }
         let model = target.resolved_model.unwrap_or_default();
         let recipient = Recipient {
