@@ -38,7 +38,7 @@ pub fn object_of<'c>(call: &'c ToolCall<'_>) -> Raw<'c> {
 }
 
 /// What a text is, if it is JSON from its beginning to its end.
-fn kind_of(text: &str) -> Option<Kind> {
+pub fn kind_of(text: &str) -> Option<Kind> {
     let mut reader = Reader::new(text);
     let kind = reader.kind()?;
     reader.skip().and_then(|()| reader.end()).is_ok().then_some(kind)

@@ -2,12 +2,14 @@
 //! documents for everything else.
 
 mod block;
+mod compact;
 pub mod document;
 mod reader;
 mod scan;
 mod usage;
 mod writer;
 
+pub use compact::compact;
 pub use reader::{Kind, ReadError, Reader, lossy};
 pub use scan::{JSON_DEPTH_MAX, Outline, ScanError, scan};
 pub use usage::find_usage;
