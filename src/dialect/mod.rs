@@ -11,6 +11,7 @@ mod emulation;
 mod event_stream;
 #[cfg(test)]
 mod fixtures;
+pub mod gemini;
 pub mod input;
 pub mod json;
 mod multipart;
