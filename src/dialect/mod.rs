@@ -232,14 +232,16 @@ impl Encoded {
     /// Notes which parameters that few providers know are there and not `carried`.
     pub fn drop_all_but(&mut self, request: &Request<'_>, carried: &[&str]) {
         let sampling = &request.sampling;
+        let is_felt =
+            |number: &Option<Raw<'_>>| number.as_ref().is_some_and(|raw| raw.as_number() != Some(0.0));
         let is_text = |modalities: &Raw<'_>| modalities.as_str().replace([' ', '\n'], "") == r#"["text"]"#;
         for (name, is_there) in [
-            ("frequency_penalty", sampling.frequency_penalty.is_some()),
-            ("presence_penalty", sampling.presence_penalty.is_some()),
+            ("frequency_penalty", is_felt(&sampling.frequency_penalty)),
+            ("presence_penalty", is_felt(&sampling.presence_penalty)),
             ("seed", sampling.seed.is_some()),
             ("logit_bias", sampling.logit_bias.is_some()),
             ("logprobs", sampling.logprobs == Some(true)),
-            ("top_logprobs", sampling.top_logprobs.is_some()),
+            ("top_logprobs", is_felt(&sampling.top_logprobs)),
             ("user", request.user.is_some()),
             ("metadata", request.metadata.is_some()),
             ("service_tier", request.service_tier.as_ref().is_some_and(|tier| !tier.is("auto"))),
@@ -282,7 +284,9 @@ fn check_tool_choice(request: &Request<'_>) -> Result<(), ApiError> {
         Some(ToolChoice::Allowed { names, .. }) => names.iter().any(|name| there.contains(name)),
         _ => true,
     };
-    if is_known || request.tools.is_empty() {
+    // What only one dialect knows has a name that only that one can read.
+    let has_others = request.tools.iter().any(|tool| tool.kind.name().is_none());
+    if is_known || has_others || request.tools.is_empty() {
         return Ok(());
     }
     let message = "`tool_choice` names no tool of the request. Name one of `tools`.";

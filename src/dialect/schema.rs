@@ -55,7 +55,7 @@ impl<'s> Root<'s> {
         Reader::new(schema).object(|name, reader| {
             let value = reader.raw()?;
             match name {
-                "type" => root.is_object = value.as_text().is_some(),
+                "type" => root.is_object = value.as_text().is_some_and(|kind| kind.is("object")),
                 "properties" | "required" => root.has_wrong_members |= value.is_null(),
                 name => root.has_wrong_members |= COMBINATIONS.contains(&name),
             }
@@ -119,6 +119,7 @@ mod tests {
     fn a_root_that_would_be_refused_is_an_objects() {
         for (schema, expected) in [
             (r#"{"properties":{"b":1,"a":2}}"#, r#"{"type":"object","properties":{"b":1,"a":2}}"#),
+            (r#"{"type":"array","items":1}"#, r#"{"type":"object","items":1}"#),
             (r#"{"type":["object","null"],"x\"y":1}"#, r#"{"type":"object","x\"y":1}"#),
             (
                 r#"{"type":"object","properties":null,"required":null}"#,
