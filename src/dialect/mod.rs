@@ -1,5 +1,6 @@
 //! How it is said: the wire formats of clients and providers. Bytes and values in and out; pure.
 
+pub mod anthropic;
 mod choices;
 mod claude;
 pub mod cohere;

@@ -110,7 +110,7 @@ impl<'a> Draft<'a> {
 /// Reads a text, or a list of parts that `part` reads.
 pub(in crate::dialect) fn content<'a>(
     reader: &mut Reader<'a>,
-    part: fn(&mut Reader<'a>) -> Result<Part<'a>, ReadError>,
+    mut part: impl FnMut(&mut Reader<'a>) -> Result<Part<'a>, ReadError>,
 ) -> Result<Vec<Part<'a>>, ReadError> {
     let mut parts = Vec::new();
     match reader.kind() {
@@ -377,7 +377,9 @@ pub(super) fn reasoning_detail<'a>(reader: &mut Reader<'a>) -> Result<Option<Par
 }
 
 /// A mark as Anthropic says it, which other vendors have taken over.
-pub(super) fn cache_control<'a>(reader: &mut Reader<'a>) -> Result<Option<CacheMark<'a>>, ReadError> {
+pub(in crate::dialect) fn cache_control<'a>(
+    reader: &mut Reader<'a>,
+) -> Result<Option<CacheMark<'a>>, ReadError> {
     reader.unless_null(|reader| {
         let mut mark = CacheMark::default();
         reader.object(|name, reader| {
