@@ -280,14 +280,14 @@ fn check_choices(request: &Request<'_>, provider: &str) -> Result<(), ApiError> 
 /// Refuses a choice of tools that are not there.
 fn check_tool_choice(request: &Request<'_>) -> Result<(), ApiError> {
     let there: HashSet<_> = request.tools.iter().filter_map(|tool| tool.kind.name()).collect();
-    // What only one dialect knows has a name that only that one can read.
-    let has_native = request.tools.iter().any(|tool| tool.kind.name().is_none());
     let is_known = match &request.tool_choice {
         Some(ToolChoice::Named { name, .. }) => there.contains(name),
         Some(ToolChoice::Allowed { names, .. }) => names.iter().any(|name| there.contains(name)),
         _ => true,
     };
-    if is_known || has_native || request.tools.is_empty() {
+    // What only one dialect knows has a name that only that one can read.
+    let has_others = request.tools.iter().any(|tool| tool.kind.name().is_none());
+    if is_known || has_others || request.tools.is_empty() {
         return Ok(());
     }
     let message = "`tool_choice` names no tool of the request. Name one of `tools`.";

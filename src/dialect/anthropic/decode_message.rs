@@ -4,7 +4,7 @@ use crate::{
     dialect::{
         data_uri,
         json::{Kind, ReadError, Reader},
-        openai_chat::cache_control,
+        openai_chat::{cache_control, content},
     },
     ir::{CacheMark, Content, Input, Media, Message, Native, Part, Raw, Role, Text, ToolCall, ToolResult},
 };
@@ -16,7 +16,7 @@ const LEVELS_MAX: u8 = 3;
 
 /// Reads `system`; none where nothing is said.
 pub(super) fn system<'a>(reader: &mut Reader<'a>) -> Result<Option<Message<'a>>, ReadError> {
-    let parts = reader.unless_null(|reader| content(reader, LEVELS_MAX))?.unwrap_or_default();
+    let parts = reader.unless_null(|reader| blocks(reader, LEVELS_MAX))?.unwrap_or_default();
     let is_said = |part: &Part<'_>| !matches!(&part.content, Content::Text(text) if text.as_escaped().starts_with(BILLING));
     let parts: Vec<_> = parts.into_iter().filter(is_said).collect();
     Ok((!parts.is_empty()).then_some(Message { role: Role::System, name: None, parts }))
@@ -28,7 +28,7 @@ pub(super) fn message<'a>(reader: &mut Reader<'a>) -> Result<Message<'a>, ReadEr
     reader.object(|name, reader| {
         match name {
             "role" => role = Some(reader.text()?),
-            "content" => parts = Some(content(reader, 0)?),
+            "content" => parts = Some(blocks(reader, 0)?),
             _ => {}
         }
         Ok(())
@@ -44,21 +44,8 @@ pub(super) fn message<'a>(reader: &mut Reader<'a>) -> Result<Message<'a>, ReadEr
     Ok(Message { role, name: None, parts })
 }
 
-fn content<'a>(reader: &mut Reader<'a>, level: u8) -> Result<Vec<Part<'a>>, ReadError> {
-    let mut parts = Vec::new();
-    match reader.kind() {
-        Some(Kind::Text) => parts.push(Part::text(reader.text()?)),
-        Some(Kind::Array) => reader.array(|reader| {
-            parts.push(block(reader, level)?);
-            Ok(())
-        })?,
-        _ => {
-            let what = "must be a string or a list of blocks".to_owned();
-            let wrong = ReadError::Refused { path: String::new(), code: "invalid_type", what };
-            return Err(reader.skip().err().unwrap_or(wrong));
-        }
-    }
-    Ok(parts)
+fn blocks<'a>(reader: &mut Reader<'a>, level: u8) -> Result<Vec<Part<'a>>, ReadError> {
+    content(reader, |reader| block(reader, level))
 }
 
 /// A block while it is read.
@@ -140,7 +127,7 @@ fn block<'a>(reader: &mut Reader<'a>, level: u8) -> Result<Part<'a>, ReadError> 
         }),
         "tool_result" if level == 0 => {
             draft.says_more = false;
-            let parts = draft.content.map(|mut reader| content(&mut reader, level + 1)).transpose();
+            let parts = draft.content.map(|mut reader| blocks(&mut reader, level + 1)).transpose();
             Content::ToolResult(ToolResult {
                 id: draft.id.ok_or_else(|| ReadError::missing("tool_use_id"))?,
                 name: None,
@@ -211,7 +198,7 @@ fn source_of<'a>(mut reader: Reader<'a>, level: u8) -> Result<Media<'a>, ReadErr
 
 /// All that is said in a list of blocks, a line each.
 fn texts_of<'a>(reader: &mut Reader<'a>, level: u8) -> Result<Text<'a>, ReadError> {
-    let parts = content(reader, level)?;
+    let parts = blocks(reader, level)?;
     let texts: Vec<_> = parts
         .iter()
         .filter_map(|part| match &part.content {

@@ -1,10 +1,11 @@
 //! The dialect as a whole: what goes through it comes out as it was meant.
 
-use super::Anthropic;
+use super::{Anthropic, decode_response::Decoder};
 use crate::{
     dialect::{
-        ClientDialect, Encoded, ProviderDialect, Quirks, Recipient, Translator, Wishes,
-        openai_chat::OpenAiChat, sse::EventReader,
+        ClientDialect, Encoded, ProviderDialect, Quirks, Recipient, StreamFraming, Translator, Wishes,
+        fixtures::{harmed, streamed, whole},
+        openai_chat::OpenAiChat,
     },
     ir::{ApiError, Effort, Event, Origin, Profile, Request, Response, Signed, Text, Thinking, Usage},
 };
@@ -58,26 +59,16 @@ const DOCUMENT: &str = concat!(
     "\"stop_reason\":\"tool_use\",\"stop_sequence\":null,\"usage\":{\"input_tokens\":20,\"cache_read_input_tokens\":5,\"output_tokens\":8}}",
 );
 
-fn of_stream(bytes: &[&[u8]]) -> Response {
-    let mut response = Response::default();
-    let mut decoder = Anthropic.response_decoder();
-    let mut reader = EventReader::default();
-    for piece in bytes {
-        reader
-            .push(piece, |name, data| decoder.event(name, data, &mut |event| response.push(&event)))
-            .unwrap();
-    }
-    reader.finish(|name, data| decoder.event(name, data, &mut |event| response.push(&event))).unwrap();
-    assert!(decoder.is_complete());
-    response
+fn of_stream<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> Response {
+    let read = streamed(Decoder::default(), StreamFraming::Sse, pieces);
+    assert!(read.is_complete);
+    read.response
 }
 
 fn of_document(text: &str) -> Response {
-    let mut response = Response::default();
-    let mut decoder = Anthropic.response_decoder();
-    decoder.document(text, &mut |event| response.push(&event)).unwrap();
-    assert!(decoder.is_complete());
-    response
+    let read = whole(Decoder::default(), text);
+    assert!(read.is_complete);
+    read.response
 }
 
 fn encoded_for(request: &Request<'_>, profile: &Profile) -> (String, Encoded) {
@@ -172,7 +163,7 @@ fn an_openai_client_and_claude_understand_each_other() {
 
 #[test]
 fn a_stream_and_a_document_of_the_same_answer_are_the_same() {
-    let response = of_stream(&[STREAM.as_bytes()]);
+    let response = of_stream([STREAM.as_bytes()]);
     assert_eq!(response, of_document(DOCUMENT));
     let choice = &response.choices[0];
     assert_eq!((choice.pieces.len(), choice.calls_tools()), (7, true));
@@ -182,14 +173,15 @@ fn a_stream_and_a_document_of_the_same_answer_are_the_same() {
 
 #[test]
 fn a_stream_is_the_same_however_it_is_cut() {
-    let whole = of_stream(&[STREAM.as_bytes()]);
+    let whole = of_stream([STREAM.as_bytes()]);
     for size in 1..100 {
-        assert_eq!(of_stream(&STREAM.as_bytes().chunks(size).collect::<Vec<_>>()), whole, "{size}");
+        assert_eq!(of_stream(STREAM.as_bytes().chunks(size)), whole, "{size}");
     }
 }
 
 #[test]
 fn an_answer_may_be_broken_anywhere() {
+    harmed(Decoder::default, &["message_start", "content_block_delta"], DOCUMENT);
     for at in (0..STREAM.len()).step_by(BROKEN_STEP) {
         let stream: Vec<u8> = [&STREAM.as_bytes()[..at], &STREAM.as_bytes()[at + 1..]].concat();
         let mut translator =
@@ -217,7 +209,7 @@ fn what_is_told_to_a_client_of_the_same_dialect_is_what_claude_said() {
     let mut decoder = Anthropic.response_decoder();
     decoder.document(DOCUMENT, &mut |event| encoder.push(&event, &mut stream)).unwrap();
     encoder.finish(&mut stream);
-    assert_eq!(of_stream(&[&stream]), response);
+    assert_eq!(of_stream([&stream[..]]), response);
 }
 
 #[test]

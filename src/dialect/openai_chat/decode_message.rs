@@ -110,7 +110,7 @@ impl<'a> Draft<'a> {
 /// Reads a text, or a list of parts that `part` reads.
 pub(in crate::dialect) fn content<'a>(
     reader: &mut Reader<'a>,
-    part: fn(&mut Reader<'a>) -> Result<Part<'a>, ReadError>,
+    mut part: impl FnMut(&mut Reader<'a>) -> Result<Part<'a>, ReadError>,
 ) -> Result<Vec<Part<'a>>, ReadError> {
     let mut parts = Vec::new();
     match reader.kind() {

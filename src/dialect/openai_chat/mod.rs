@@ -12,8 +12,7 @@ mod encode_stream;
 mod error;
 mod usage;
 
-pub(super) use decode_message::cache_control;
-pub(super) use decode_message::{audio, cache_breakpoint, content, wrong};
+pub(super) use decode_message::{audio, cache_breakpoint, cache_control, content, wrong};
 pub(super) use decode_parameters::parameter;
 pub(super) use decode_request::json_schema;
 pub(super) use decode_response::url_citation;
