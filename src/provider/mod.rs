@@ -4,6 +4,7 @@
 mod account;
 mod compatible;
 mod credentials;
+mod models;
 mod proxy;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use std::fmt;
 use crate::dialect::{Deltas, ProviderDialect, Quirks, openai_chat::OpenAiChat};
 pub use account::{Account, Endpoint, Key, Models, Tls};
 pub use credentials::{Secret, mask_keys, mask_secret};
+pub use models::{Catalog, Change, FLAGS, Flag, Rule};
 pub use proxy::{Proxy, ProxyCredentials, ProxyKind};
 
 /// What `base_provider_type` of a custom provider may name so far: built-in providers it is spoken to like.
