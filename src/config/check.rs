@@ -4,7 +4,7 @@ use super::{
     Finding, Rejected, Snapshot, account,
     file::{AUTH, CLIENT, FILE, GOVERNANCE, SERVER},
     key::EmptyList,
-    limits,
+    limits, models,
     network::is_header_name,
     reader::{Field, Kind, Reading, Section},
 };
@@ -49,6 +49,7 @@ fn snapshot(file: &Section<'_>) -> Snapshot {
     let empty_list = empty_list(&file.field("version"));
     let (accounts, left_out) = account::read_all(&file.section("providers"), empty_list);
     let mut snapshot = Snapshot::new(Routes::new(accounts, None).leave_out(left_out));
+    models::read_all(&file.section("models"), snapshot.routes.accounts(), &mut snapshot.models);
     file.inside("client", |client| read_client(client, &mut snapshot));
     file.inside("server", |server| {
         let connections = server.field("max_connections").limit(limits::CLIENT_CONNECTIONS);

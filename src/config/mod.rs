@@ -10,6 +10,7 @@ mod finding;
 mod fixture;
 mod key;
 pub mod limits;
+mod models;
 mod network;
 mod proxy;
 mod reader;

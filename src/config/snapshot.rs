@@ -1,13 +1,18 @@
 //! What a shard knows of the configuration: whole, checked and never changed.
 
 use super::limits;
-use crate::route::{Cors, HeaderPolicy, Routes};
+use crate::{
+    provider::Catalog,
+    route::{Cors, HeaderPolicy, Routes},
+};
 
 /// One checked configuration. A request keeps the one it began with.
 #[derive(Debug)]
 pub struct Snapshot {
     /// Which account serves which model.
     pub routes: Routes,
+    /// What models take and cost.
+    pub models: Catalog,
     /// Who may call from a browser.
     pub cors: Cors,
     /// Which of the client's header fields go on beyond the rules, and which do not.
@@ -28,6 +33,7 @@ impl Snapshot {
     /// Routes with the defaults of everything else.
     pub fn new(routes: Routes) -> Self {
         Self {
+            models: Catalog::of(routes.accounts()),
             routes,
             cors: Cors::default(),
             headers: HeaderPolicy::default(),

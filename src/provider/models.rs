@@ -11,6 +11,7 @@ use facts::{Facts, Section};
 pub use rule::{Change, FLAGS, Flag, Rule};
 use spelling::{lower, spellings};
 
+use super::Account;
 use crate::{
     dialect::json::{ReadError, Reader},
     ir::Profile,
@@ -47,14 +48,14 @@ impl Catalog {
         Self { built_in: &BUILT_IN, rules: Vec::new(), accounts: Vec::new() }
     }
 
-    /// Lets an account have the models of a provider.
-    pub fn add_account(&mut self, account: &str, provider: &'static str) {
-        if account != provider {
-            self.accounts.push((account.to_owned(), provider));
-        }
+    /// The same for these accounts, whose models are those of the provider that they are spoken to like.
+    pub fn of(accounts: &[Account]) -> Self {
+        let own_names = accounts.iter().filter(|account| account.name != account.provider.name());
+        let accounts = own_names.map(|account| (account.name.clone(), account.provider.name())).collect();
+        Self { accounts, ..Self::built_in() }
     }
 
-    /// Adds a rule that wins over all others.
+    /// Adds a rule that wins over all before it.
     pub fn add_rule(&mut self, rule: Rule) {
         self.rules.push(rule);
     }
@@ -80,12 +81,6 @@ impl Catalog {
         // The operator means accounts, not whoever resembles them.
         self.rules.iter().for_each(|rule| apply(rule, &[account], &mut profile));
         profile
-    }
-}
-
-impl Default for Catalog {
-    fn default() -> Self {
-        Self::built_in()
     }
 }
 
@@ -458,17 +453,8 @@ mod tests {
     }
 
     #[test]
-    fn an_account_of_another_name_has_the_models_of_its_base() {
-        let mut catalog = Catalog::built_in();
-        catalog.add_account("lab", "openai");
-        assert_eq!(catalog.profile("lab", "gpt-5.4"), profile("openai", "gpt-5.4"));
-        assert!(catalog.profile("lab", "gpt-5.4").tools_need_responses);
-    }
-
-    #[test]
     fn the_operators_rules_win_and_are_about_accounts() {
-        let mut catalog = Catalog::built_in();
-        catalog.add_account("lab", "openai");
+        let mut catalog = Catalog { accounts: vec![("lab".to_owned(), "openai")], ..Catalog::built_in() };
         let rule =
             |provider, pattern, tokens| Rule::new(provider, pattern, vec![Change::OutputTokensMax(tokens)]);
         catalog.add_rule(rule(None, "GPT-4*", 1));
