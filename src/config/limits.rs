@@ -80,7 +80,7 @@ pub const REQUEST_BODY_MEGABYTES: RangeInclusive<u64> = 1..=100_000;
 pub const REQUEST_TIME_SECONDS: RangeInclusive<u64> = 1..=86_400;
 /// Bounds of `network_config.stream_idle_timeout_in_seconds`.
 pub const STREAM_IDLE_SECONDS: RangeInclusive<u64> = 5..=3600;
-/// Bounds of `max_output_tokens` and `max_context_tokens` under `models`.
+/// Bounds of numbers of tokens under `models`.
 pub const MODEL_TOKENS: RangeInclusive<u64> = 1..=1_000_000_000;
 /// Age of a provider's list of models.
 pub const MODELS_AGE_MAX: Duration = Duration::from_secs(300);

@@ -36,6 +36,8 @@ fn read(file: &Section<'_>) -> Vec<Change> {
     let tokens = |name| file.field(name).whole_number(limits::MODEL_TOKENS);
     changes.extend(tokens("max_output_tokens").map(Change::OutputTokensMax));
     changes.extend(tokens("max_context_tokens").map(Change::ContextTokensMax));
+    changes.extend(tokens("min_reasoning_tokens").map(Change::ReasoningTokensMin));
+    changes.extend(tokens("max_reasoning_tokens").map(Change::ReasoningTokensMax));
     let thinking = file.field("thinking");
     changes
         .extend(named(&thinking, Thinking::named, &Thinking::ALL.map(Thinking::name)).map(Change::Thinking));
@@ -110,7 +112,8 @@ mod tests {
                 "takes_stop": false, "takes_prefill": false, "takes_forced_tools": false, "takes_system": false,
                 "takes_system_between": false, "takes_schema": false, "takes_schema_with_tools": false,
                 "takes_call_ids": false, "takes_images_in_results": false, "wants_signatures": true,
-                "wants_reasoning": true, "thinking": "adaptive", "efforts": ["high", "none"],
+                "takes_search_with_tools": false, "takes_image_detail": false, "wants_reasoning": true,
+                "min_reasoning_tokens": 16, "max_reasoning_tokens": 4096, "thinking": "adaptive", "efforts": ["high", "none"],
                 "default_effort": "high", "has_chat": false, "tools_need_responses": true,
                 "prices": {"input": 1, "output": 2.5, "cache_read": 0.1, "cache_write": 0}
             }}"#,
@@ -134,8 +137,12 @@ mod tests {
             takes_call_ids: false,
             takes_images_in_results: false,
             wants_signatures: true,
+            takes_search_with_tools: false,
+            takes_image_detail: false,
             wants_reasoning: true,
             thinking: Thinking::Adaptive,
+            reasoning_tokens_min: Some(16),
+            reasoning_tokens_max: Some(4096),
             efforts: vec![Effort::None, Effort::High],
             default_effort: Some(Effort::High),
             has_chat: false,

@@ -344,8 +344,16 @@ mod tests {
             assert!(profile.takes_sampling && profile.takes_penalties, "{model}");
             assert!(!profile.wants_signatures && !profile.takes_call_ids, "{model}");
             assert!(!profile.takes_schema_with_tools && !profile.takes_images_in_results, "{model}");
+            assert!(!profile.takes_search_with_tools && !profile.takes_image_detail, "{model}");
             assert_eq!(profile.efforts.contains(&Effort::None), !model.contains("pro"), "{model}");
         }
+        let bounds = |model| {
+            let profile = profile("gemini", model);
+            (profile.reasoning_tokens_min, profile.reasoning_tokens_max)
+        };
+        assert_eq!(bounds("gemini-2.5-flash"), (None, Some(24_576)));
+        assert_eq!(bounds("gemini-2.5-flash-lite"), (Some(512), Some(24_576)));
+        assert_eq!(bounds("gemini-2.5-pro"), (Some(128), Some(32_768)));
         assert_eq!(profile("gemini", "gemini-2.0-flash").thinking, Thinking::Never);
         assert!(!profile("gemini", "gemini-2.5-pro-preview-06-05").takes_penalties);
     }

@@ -25,6 +25,10 @@ pub enum Change {
     OutputTokensMax(u64),
     /// See `Profile::context_tokens_max`.
     ContextTokensMax(u64),
+    /// See `Profile::reasoning_tokens_min`.
+    ReasoningTokensMin(u64),
+    /// See `Profile::reasoning_tokens_max`.
+    ReasoningTokensMax(u64),
     /// How its reasoning is asked for.
     Thinking(Thinking),
     /// Degrees of reasoning that it knows.
@@ -62,6 +66,8 @@ pub static FLAGS: &[Flag] = &[
     Flag { name: "takes_call_ids", field: |profile| &mut profile.takes_call_ids },
     Flag { name: "takes_images_in_results", field: |profile| &mut profile.takes_images_in_results },
     Flag { name: "wants_signatures", field: |profile| &mut profile.wants_signatures },
+    Flag { name: "takes_search_with_tools", field: |profile| &mut profile.takes_search_with_tools },
+    Flag { name: "takes_image_detail", field: |profile| &mut profile.takes_image_detail },
     Flag { name: "wants_reasoning", field: |profile| &mut profile.wants_reasoning },
     Flag { name: "has_chat", field: |profile| &mut profile.has_chat },
     Flag { name: "tools_need_responses", field: |profile| &mut profile.tools_need_responses },
@@ -113,6 +119,8 @@ impl Change {
         Ok(match name {
             "max_output_tokens" => Self::OutputTokensMax(reader.count()?),
             "max_context_tokens" => Self::ContextTokensMax(reader.count()?),
+            "min_reasoning_tokens" => Self::ReasoningTokensMin(reader.count()?),
+            "max_reasoning_tokens" => Self::ReasoningTokensMax(reader.count()?),
             "thinking" => Self::Thinking(known(Thinking::named, &reader.text()?.to_plain())?),
             "efforts" => {
                 let names = texts(reader)?;
@@ -129,6 +137,8 @@ impl Change {
             Self::Flag(flag, holds) => *(flag.field)(profile) = *holds,
             Self::OutputTokensMax(tokens) => profile.output_tokens_max = Some(*tokens),
             Self::ContextTokensMax(tokens) => profile.context_tokens_max = Some(*tokens),
+            Self::ReasoningTokensMin(tokens) => profile.reasoning_tokens_min = Some(*tokens),
+            Self::ReasoningTokensMax(tokens) => profile.reasoning_tokens_max = Some(*tokens),
             Self::Thinking(thinking) => profile.thinking = *thinking,
             Self::Efforts(efforts) => profile.efforts.clone_from(efforts),
             Self::DefaultEffort(effort) => profile.default_effort = Some(*effort),
