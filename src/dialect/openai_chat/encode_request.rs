@@ -3,7 +3,7 @@
 use super::encode_message::write_messages;
 use crate::{
     dialect::{Encoded, Recipient, json::Writer},
-    ir::{ApiError, Format, Reasoning, Request, Tool, ToolChoice, ToolKind},
+    ir::{ApiError, Effort, Format, Reasoning, Request, Thinking, Tool, ToolChoice, ToolKind},
 };
 
 /// Stop sequences that OpenAI takes.
@@ -31,7 +31,7 @@ pub(super) fn encode_request(
         write_tools(request, writer, &mut encoded);
         write_format(&request.format, writer);
         if let Some(reasoning) = &request.reasoning {
-            write_reasoning(reasoning, recipient, writer);
+            write_reasoning(reasoning, recipient, &mut encoded, writer);
         }
         write_rest(request, recipient, &mut encoded, writer);
     });
@@ -69,15 +69,17 @@ fn write_sampling(
 ) {
     let sampling = &request.sampling;
     let profile = recipient.profile;
+    let effort = request.reasoning.as_ref().and_then(Reasoning::degree);
+    let takes_sampling = profile.takes_sampling_at(effort.map(|effort| profile.nearest_effort(effort)));
     for (name, value, is_taken) in [
-        ("temperature", &sampling.temperature, profile.takes_sampling),
-        ("top_p", &sampling.top_p, profile.takes_sampling),
+        ("temperature", &sampling.temperature, takes_sampling),
+        ("top_p", &sampling.top_p, takes_sampling),
         ("top_k", &sampling.top_k, false),
         ("frequency_penalty", &sampling.frequency_penalty, profile.takes_penalties),
         ("presence_penalty", &sampling.presence_penalty, profile.takes_penalties),
         ("seed", &sampling.seed, true),
-        ("logit_bias", &sampling.logit_bias, true),
-        ("top_logprobs", &sampling.top_logprobs, true),
+        ("logit_bias", &sampling.logit_bias, profile.takes_penalties),
+        ("top_logprobs", &sampling.top_logprobs, takes_sampling),
     ] {
         match value {
             Some(value) if is_taken => writer.member(name).raw(value),
@@ -88,8 +90,10 @@ fn write_sampling(
     if let Some(choices) = sampling.choices {
         writer.member("n").count(choices);
     }
-    if let Some(logprobs) = sampling.logprobs {
-        writer.member("logprobs").boolean(logprobs);
+    match sampling.logprobs {
+        Some(true) if !takes_sampling => encoded.drop_param("logprobs"),
+        Some(logprobs) => writer.member("logprobs").boolean(logprobs),
+        None => {}
     }
 }
 
@@ -206,10 +210,18 @@ fn write_format(format: &Format<'_>, writer: &mut Writer<'_>) {
     });
 }
 
-fn write_reasoning(reasoning: &Reasoning, recipient: &Recipient<'_>, writer: &mut Writer<'_>) {
-    if let Some(effort) = reasoning.degree() {
+fn write_reasoning(
+    reasoning: &Reasoning,
+    recipient: &Recipient<'_>,
+    encoded: &mut Encoded,
+    writer: &mut Writer<'_>,
+) {
+    let Some(effort) = reasoning.degree() else { return };
+    if recipient.profile.thinking != Thinking::Never {
         let effort = recipient.profile.nearest_effort(effort);
         writer.member("reasoning_effort").string(effort.name());
+    } else if effort != Effort::None {
+        encoded.drop_param("reasoning_effort");
     }
 }
 
@@ -244,5 +256,57 @@ fn write_rest(
     }
     if let Some(is_stored) = request.is_stored {
         writer.member("store").boolean(is_stored);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        dialect::{ClientDialect, Quirks, openai_chat::OpenAiChat},
+        ir::Profile,
+    };
+
+    /// What is dropped of a request for a model.
+    fn dropped(profile: &Profile, members: &str) -> Vec<&'static str> {
+        let body =
+            format!(r#"{{"model": "m", "messages": [{{"role": "user", "content": "a"}}], {members}}}"#);
+        let request = OpenAiChat.decode_request(&body).unwrap();
+        let recipient = Recipient { model: "m", profile, quirks: &Quirks::OWNER, is_strict: false };
+        let mut out = Vec::new();
+        let encoded = encode_request(&request, &recipient, &mut out).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        for name in &encoded.dropped {
+            assert!(!out.contains(&format!("\"{name}\"")), "{out}");
+        }
+        encoded.dropped
+    }
+
+    #[test]
+    fn sampling_is_dropped_while_the_model_reasons() {
+        let profile = Profile { takes_sampling: false, ..Profile::default() };
+        let sampling = r#""temperature": 0.2, "top_p": 0.5, "logprobs": true, "top_logprobs": 2"#;
+        let all = ["temperature", "top_p", "top_logprobs", "logprobs"];
+        assert_eq!(dropped(&profile, sampling), all);
+        assert_eq!(dropped(&profile, &format!(r#"{sampling}, "reasoning_effort": "low""#)), all);
+        assert!(dropped(&profile, &format!(r#"{sampling}, "reasoning_effort": "none""#)).is_empty());
+        assert!(dropped(&Profile::default(), sampling).is_empty());
+        assert!(dropped(&profile, r#""logprobs": false"#).is_empty());
+        let always = Profile { efforts: vec![Effort::Low, Effort::High], ..profile };
+        assert_eq!(dropped(&always, &format!(r#"{sampling}, "reasoning_effort": "none""#)), all);
+    }
+
+    #[test]
+    fn a_model_that_does_not_reason_is_not_told_to() {
+        let profile = Profile { thinking: Thinking::Never, ..Profile::default() };
+        assert_eq!(dropped(&profile, r#""reasoning_effort": "low""#), ["reasoning_effort"]);
+        assert!(dropped(&profile, r#""reasoning_effort": "none""#).is_empty());
+    }
+
+    #[test]
+    fn a_bias_for_tokens_goes_with_the_penalties() {
+        let profile = Profile { takes_penalties: false, ..Profile::default() };
+        let members = r#""frequency_penalty": 1, "presence_penalty": 1, "logit_bias": {"1": 2}, "seed": 3"#;
+        assert_eq!(dropped(&profile, members), ["frequency_penalty", "presence_penalty", "logit_bias"]);
     }
 }
