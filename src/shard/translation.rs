@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     dialect::{ClientDialect, Encoded, ProviderDialect, Recipient, Translator, Wishes, json::ReadError},
-    ir::{ApiError, Profile},
+    ir::ApiError,
     provider::Chat,
     route::Ingress,
 };
@@ -66,7 +66,7 @@ impl Translation {
         let model = target.resolved_model.unwrap_or_default();
         let recipient = Recipient {
             model,
-            profile: &Profile::default(),
+            profile: &target.snapshot.models.profile(&target.account.name, model),
             quirks: chat.quirks,
             is_strict: target.snapshot.is_strict,
         };
