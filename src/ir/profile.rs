@@ -156,10 +156,10 @@ impl Profile {
         next.or_else(|| self.efforts.last().copied()).unwrap_or(wanted)
     }
 
-    /// Whether temperature and the like may be chosen in a request of that degree of reasoning.
-    pub fn takes_sampling_at(&self, effort: Option<Effort>) -> bool {
-        let is_off = effort.or(self.default_effort) == Some(Effort::None);
-        self.takes_sampling || (self.takes_sampling_without_reasoning && is_off)
+    /// Whether temperature and the like may be chosen in a request that wants that degree of reasoning.
+    pub fn takes_sampling_at(&self, wanted: Option<Effort>) -> bool {
+        let effort = wanted.map(|effort| self.nearest_effort(effort)).or(self.default_effort);
+        self.takes_sampling || (self.takes_sampling_without_reasoning && effort == Some(Effort::None))
     }
 }
 
@@ -191,6 +191,9 @@ mod tests {
         assert!(profile.takes_sampling_at(None) && !profile.takes_sampling_at(Some(Effort::Low)));
         profile.takes_sampling_without_reasoning = false;
         assert!(!profile.takes_sampling_at(None));
+        let efforts = vec![Effort::Low];
+        let always = Profile { takes_sampling: false, efforts, ..Profile::default() };
+        assert!(!always.takes_sampling_at(Some(Effort::None)));
     }
 
     #[test]

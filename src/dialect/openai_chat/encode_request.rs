@@ -69,8 +69,7 @@ fn write_sampling(
 ) {
     let sampling = &request.sampling;
     let profile = recipient.profile;
-    let effort = request.reasoning.as_ref().and_then(Reasoning::degree);
-    let takes_sampling = profile.takes_sampling_at(effort.map(|effort| profile.nearest_effort(effort)));
+    let takes_sampling = profile.takes_sampling_at(request.reasoning.as_ref().and_then(Reasoning::degree));
     for (name, value, is_taken) in [
         ("temperature", &sampling.temperature, takes_sampling),
         ("top_p", &sampling.top_p, takes_sampling),

@@ -73,7 +73,8 @@ fn write_sampling(
     writer: &mut Writer<'_>,
 ) {
     let sampling = &request.sampling;
-    let takes_sampling = recipient.profile.takes_sampling;
+    let effort = request.reasoning.as_ref().and_then(|reasoning| reasoning.degree());
+    let takes_sampling = recipient.profile.takes_sampling_at(effort);
     for (name, value, is_taken) in [
         ("temperature", &sampling.temperature, takes_sampling),
         ("top_p", &sampling.top_p, takes_sampling),
