@@ -1,5 +1,7 @@
 //! The meaning of config.json: a snapshot, or all mistakes at once.
 
+use std::sync::Arc;
+
 use super::{
     Finding, Rejected, Snapshot, account,
     file::{AUTH, CLIENT, FILE, GOVERNANCE, SERVER},
@@ -49,7 +51,8 @@ fn snapshot(file: &Section<'_>) -> Snapshot {
     let empty_list = empty_list(&file.field("version"));
     let (accounts, left_out) = account::read_all(&file.section("providers"), empty_list);
     let mut snapshot = Snapshot::new(Routes::new(accounts, None).leave_out(left_out));
-    models::read_all(&file.section("models"), snapshot.routes.accounts(), &mut snapshot.models);
+    let catalog = Arc::make_mut(&mut snapshot.models);
+    models::read_all(&file.section("models"), snapshot.routes.accounts(), catalog);
     file.inside("client", |client| read_client(client, &mut snapshot));
     file.inside("server", |server| {
         let connections = server.field("max_connections").limit(limits::CLIENT_CONNECTIONS);
@@ -84,6 +87,7 @@ fn read_client(file: &Section<'_>, snapshot: &mut Snapshot) {
     snapshot.request_body_bytes_max = bytes.unwrap_or(snapshot.request_body_bytes_max);
     snapshot.allows_direct_keys = file.field("allow_direct_keys").boolean().unwrap_or_default();
     snapshot.allows_private_media = file.field("allow_private_media_urls").boolean().unwrap_or_default();
+    snapshot.bridges_to_responses = file.field("bridge_to_responses").boolean().unwrap_or(true);
     snapshot.is_strict = file.field("refuse_unsupported_params").boolean().unwrap_or_default();
     CLIENT.read(file);
 }

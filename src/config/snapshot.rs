@@ -1,5 +1,7 @@
 //! What a shard knows of the configuration: whole, checked and never changed.
 
+use std::sync::Arc;
+
 use super::limits;
 use crate::{
     provider::Catalog,
@@ -12,7 +14,7 @@ pub struct Snapshot {
     /// Which account serves which model.
     pub routes: Routes,
     /// What models take and cost.
-    pub models: Catalog,
+    pub models: Arc<Catalog>,
     /// Who may call from a browser.
     pub cors: Cors,
     /// Which of the client's header fields go on beyond the rules, and which do not.
@@ -25,6 +27,8 @@ pub struct Snapshot {
     pub allows_direct_keys: bool,
     /// Whether what requests point at may be inside.
     pub allows_private_media: bool,
+    /// Whether chats go on as responses where the model wants that.
+    pub bridges_to_responses: bool,
     /// Whether a parameter that a provider cannot take refuses the request.
     pub is_strict: bool,
 }
@@ -33,7 +37,7 @@ impl Snapshot {
     /// Routes with the defaults of everything else.
     pub fn new(routes: Routes) -> Self {
         Self {
-            models: Catalog::of(routes.accounts()),
+            models: Arc::new(Catalog::of(routes.accounts())),
             routes,
             cors: Cors::default(),
             headers: HeaderPolicy::default(),
@@ -41,6 +45,7 @@ impl Snapshot {
             request_body_bytes_max: limits::REQUEST_BODY_BYTES_MAX,
             allows_direct_keys: false,
             allows_private_media: false,
+            bridges_to_responses: true,
             is_strict: false,
         }
     }

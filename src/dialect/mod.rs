@@ -50,6 +50,11 @@ pub trait ClientDialect: fmt::Debug + Sync {
     /// Its name; also that of what only it knows.
     fn name(&self) -> &'static str;
 
+    /// What names of answers begin with that the gateway gives.
+    fn id_prefix(&self) -> &'static str {
+        "chatcmpl-"
+    }
+
     /// Reads a client's request. A model and a wish for a stream that stand in the path are not in it.
     fn decode_request<'a>(&self, body: &'a str) -> Result<Request<'a>, ReadError>;
 
@@ -194,6 +199,9 @@ impl Quirks {
     };
 }
 
+/// Names of what is not carried that a client is told.
+const DROPPED_NAMES_MAX: usize = 64;
+
 /// What became of a request on its way to a provider.
 #[derive(Debug, Default)]
 pub struct Encoded {
@@ -223,6 +231,12 @@ pub struct Wishes {
 }
 
 impl Encoded {
+    /// All that is not carried, at most [`DROPPED_NAMES_MAX`] names.
+    pub fn dropped_names(&self) -> impl Iterator<Item = &str> {
+        let extra = self.dropped_extra.iter().map(String::as_str);
+        self.dropped.iter().copied().chain(extra).take(DROPPED_NAMES_MAX)
+    }
+
     /// Notes that a parameter is not carried.
     pub fn drop_param(&mut self, name: &'static str) {
         if !self.dropped.contains(&name) {

@@ -37,7 +37,7 @@ impl Provider for Anthropic {
     }
 
     fn chat(&self, _: &str) -> Chat {
-        Chat { dialect: &Dialect, quirks: &Quirks::OWNER }
+        Chat::new(&Dialect, &Quirks::OWNER)
     }
 
     fn push_chat_path(&self, _: &Key, _: &str, _: bool, path: &mut String) {

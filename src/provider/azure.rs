@@ -48,6 +48,10 @@ impl Provider for Azure {
         true
     }
 
+    fn has_responses(&self) -> bool {
+        true
+    }
+
     fn is_keyless(&self) -> bool {
         true
     }

@@ -45,7 +45,7 @@ impl Provider for Bedrock {
     }
 
     fn chat(&self, _: &str) -> Chat {
-        Chat { dialect: &Converse, quirks: &QUIRKS }
+        Chat::new(&Converse, &QUIRKS)
     }
 
     fn push_chat_path(&self, _: &Key, model: &str, is_streamed: bool, path: &mut String) {

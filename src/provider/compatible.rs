@@ -121,7 +121,7 @@ impl Provider for Vendor {
     }
 
     fn chat(&self, _: &str) -> Chat {
-        Chat { dialect: &OpenAiChat, quirks: self.quirks }
+        Chat::new(&OpenAiChat, self.quirks)
     }
 
     fn is_spoken(&self) -> bool {
@@ -130,6 +130,10 @@ impl Provider for Vendor {
 
     fn speaks_openai(&self) -> bool {
         self.is_spoken()
+    }
+
+    fn has_responses(&self) -> bool {
+        self.name == "openai"
     }
 
     fn has_key_addresses(&self) -> bool {

@@ -40,7 +40,7 @@ impl Provider for Gemini {
     }
 
     fn chat(&self, _: &str) -> Chat {
-        Chat { dialect: &Dialect, quirks: &QUIRKS }
+        Chat::new(&Dialect, &QUIRKS)
     }
 
     fn push_chat_path(&self, _: &Key, model: &str, is_streamed: bool, path: &mut String) {

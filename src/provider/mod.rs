@@ -16,7 +16,9 @@ mod vertex;
 
 use std::{fmt, time::SystemTime};
 
-use crate::dialect::{Deltas, ProviderDialect, Quirks, openai_chat::OpenAiChat};
+use crate::dialect::{
+    Deltas, ProviderDialect, Quirks, openai_chat::OpenAiChat, openai_responses::OpenAiResponses,
+};
 pub use account::{Account, Endpoint, Key, Models, Tls};
 pub use cloud::{AwsRole, Cloud, Grant, GrantKind, Token};
 pub use credentials::{Secret, mask_keys, mask_secret};
@@ -47,6 +49,11 @@ pub trait Provider: fmt::Debug + Sync {
         self.speaks_openai() && dialect.starts_with("openai")
     }
 
+    /// Whether it serves models that have no chat completions, or none with tools, by responses.
+    fn has_responses(&self) -> bool {
+        false
+    }
+
     /// How its chats differ from OpenAI's, where it is spoken to in that dialect.
     fn deltas(&self) -> &'static Deltas {
         &Deltas::NONE
@@ -55,7 +62,7 @@ pub trait Provider: fmt::Debug + Sync {
     /// How it is asked for chats with a model.
     fn chat(&self, model: &str) -> Chat {
         let _ = model;
-        Chat { dialect: &OpenAiChat, quirks: &Quirks::OWNER }
+        Chat::new(&OpenAiChat, &Quirks::OWNER)
     }
 
     /// Appends what follows `native_path` where a chat is asked for.
@@ -137,6 +144,19 @@ pub struct Chat {
     pub dialect: &'static dyn ProviderDialect,
     /// How the provider differs from the dialect's owner.
     pub quirks: &'static Quirks,
+    /// Path of OpenAI's that is asked instead of the chat's own.
+    pub openai_path: Option<&'static str>,
+}
+
+impl Chat {
+    /// What OpenAI's models without chat completions are asked by.
+    pub const RESPONSES: Self =
+        Self { dialect: &OpenAiResponses, quirks: &Quirks::OWNER, openai_path: Some("/responses") };
+
+    /// By the provider's own path for chats.
+    pub const fn new(dialect: &'static dyn ProviderDialect, quirks: &'static Quirks) -> Self {
+        Self { dialect, quirks, openai_path: None }
+    }
 }
 
 /// A model's name as it stands in a path: SDKs encode the slash in it.

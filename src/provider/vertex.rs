@@ -83,9 +83,9 @@ impl Provider for Vertex {
 
     fn chat(&self, model: &str) -> Chat {
         match publisher(model) {
-            Publisher::Google | Publisher::Tuned => Chat { dialect: &Gemini, quirks: &GEMINI },
-            Publisher::Anthropic => Chat { dialect: &Anthropic, quirks: &CLAUDE },
-            Publisher::Mistral | Publisher::Other => Chat { dialect: &OpenAiChat, quirks: &OTHERS },
+            Publisher::Google | Publisher::Tuned => Chat::new(&Gemini, &GEMINI),
+            Publisher::Anthropic => Chat::new(&Anthropic, &CLAUDE),
+            Publisher::Mistral | Publisher::Other => Chat::new(&OpenAiChat, &OTHERS),
         }
     }
 

@@ -51,7 +51,7 @@ impl Carriage {
         target: &Target<'_>,
         request_id: &str,
     ) -> Result<Self, Ending> {
-        if let Some(chat) = Translation::needed(incoming.ingress, target)? {
+        if let Some(chat) = Translation::needed(shard, incoming, target)? {
             let translating = Translation::new(shard, client, chat, incoming, target, request_id);
             return Ok(Self::Translated(Box::new(Box::pin(translating).await?)));
         }
@@ -62,7 +62,8 @@ impl Carriage {
             return Ok(Self::Verbatim);
         };
         if target.snapshot.is_strict && !adapted.dropped.is_empty() {
-            return Err(not_taken(&target.account.name, &adapted.dropped).into());
+            let dropped = adapted.dropped.iter().copied();
+            return Err(not_taken(&target.account.name, dropped).into());
         }
         // The model may stand elsewhere now.
         let outline = json::scan(&adapted.body).unwrap_or_default();
@@ -91,17 +92,15 @@ impl Carriage {
             Self::Verbatim | Self::Adapted { .. } => {
                 target.request_head(incoming.ingress, incoming.head, framing)
             }
-            Self::Translated(translation) => {
-                target.translated_head(incoming.head, translation.is_streamed, &translation.body)
-            }
+            Self::Translated(translation) => target.translated_head(incoming.head, translation),
         }
     }
 
     /// Parameters that the provider does not get, for a header field.
-    pub(super) fn dropped_params(&self) -> String {
+    pub(super) fn dropped_params(&self) -> Vec<String> {
         match self {
-            Self::Verbatim => String::new(),
-            Self::Adapted { dropped, .. } => dropped.join(", "),
+            Self::Verbatim => Vec::new(),
+            Self::Adapted { dropped, .. } => dropped.iter().map(|name| (*name).to_owned()).collect(),
             Self::Translated(translation) => translation.dropped_params(),
         }
     }

@@ -13,6 +13,7 @@ mod models;
 mod names;
 pub mod net;
 mod pool;
+mod profiles;
 mod proxy;
 mod relay;
 mod relay_translated;

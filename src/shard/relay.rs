@@ -38,7 +38,7 @@ pub(super) struct Commit<'t, 's> {
     /// Header lines for browsers.
     pub(super) cors: String,
     /// Parameters that the provider did not get.
-    pub(super) dropped: String,
+    pub(super) dropped: Vec<String>,
     /// How errors of the gateway's own are said.
     pub(super) client_dialect: &'static dyn ClientDialect,
 }
@@ -372,9 +372,13 @@ impl Outlet {
 }
 
 /// What of the request did not go on, in a header field of ours.
-pub(super) fn add_dropped(dropped: &str, out: &mut Vec<u8>) {
+pub(super) fn add_dropped(dropped: &[String], out: &mut Vec<u8>) {
+    for (position, name) in dropped.iter().enumerate() {
+        out.extend_from_slice(if position == 0 { b"x-bifrost-dropped-params: " } else { b", " });
+        push_escaped(name, out);
+    }
     if !dropped.is_empty() {
-        out.extend_from_slice(format!("x-bifrost-dropped-params: {dropped}\r\n").as_bytes());
+        out.extend_from_slice(b"\r\n");
     }
 }
 

@@ -74,7 +74,8 @@ pub(super) async fn relay_translated<N: Net>(
     };
     let is_persistent = is_persistent && framing != Framing::UntilClose;
     let is_event_stream = is_streamed && !translation.is_json_array();
-    let shape = Shape { framing, is_persistent, is_event_stream };
+    let shape =
+        Shape { framing, is_persistent, is_event_stream, is_bridged: translation.openai_path.is_some() };
     let mut outlet = Outlet { head: response_head(&upstream, head, tally, &commit, &shape), framing };
     tally.answered(200);
 
@@ -239,6 +240,8 @@ struct Shape {
     framing: Framing,
     is_persistent: bool,
     is_event_stream: bool,
+    /// Whether a chat was asked for and responses were.
+    is_bridged: bool,
 }
 
 fn response_head<N: Net>(
@@ -258,6 +261,9 @@ fn response_head<N: Net>(
     });
     add_own_fields(commit.target, tally.request_id(), &mut out);
     add_dropped(&commit.dropped, &mut out);
+    if shape.is_bridged {
+        out.extend_from_slice(b"x-bifrost-translated: responses\r\n");
+    }
     out.extend_from_slice(commit.cors.as_bytes());
     match shape.framing {
         Framing::Length(length) => length_line(length, &mut out),

@@ -9,7 +9,8 @@ use std::{
 };
 
 use super::{
-    models::ModelLists, names::Names, net::Net, pool::Pool, socket::Scratch, tls::Connectors, tokens::Tokens,
+    models::ModelLists, names::Names, net::Net, pool::Pool, profiles::Profiles, socket::Scratch,
+    tls::Connectors, tokens::Tokens,
 };
 use crate::{
     bus::{AccessRing, ShardLinks, ToControl},
@@ -32,6 +33,7 @@ pub(super) struct ShardState<N: Net> {
     pub(super) tls: Connectors,
     pub(super) names: Names,
     pub(super) tokens: Tokens,
+    pub(super) profiles: Profiles,
     pub(super) model_lists: ModelLists,
     pub(super) scratch: Scratch,
     pub(super) counters: RefCell<Counters>,
@@ -92,6 +94,7 @@ impl<N: Net> ShardState<N> {
             tls: Connectors::default(),
             names: Names::default(),
             tokens: Tokens::default(),
+            profiles: Profiles::default(),
             model_lists: ModelLists::default(),
             scratch: RefCell::new(vec![0; RECEIVE_BYTES].into_boxed_slice()),
             counters: RefCell::new(counters_of(&snapshot)),

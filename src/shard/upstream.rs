@@ -16,6 +16,7 @@ use super::{
     state::ShardState,
     timer::Timer,
     tls::Wire,
+    translation::Translation,
     tunnel::{Payload, Rest, Stuck},
 };
 use crate::{
@@ -185,10 +186,18 @@ impl Target<'_> {
     }
 
     /// The head of a request to the provider whose body has been translated.
-    pub(super) fn translated_head(&self, head: &RequestHead, is_streamed: bool, body: &[u8]) -> Vec<u8> {
+    pub(super) fn translated_head(&self, head: &RequestHead, translation: &Translation) -> Vec<u8> {
+        let Translation { body, is_streamed, openai_path, .. } = translation;
         let provider = self.account.provider;
-        let mut path = self.key.endpoint.native_prefix.clone();
-        provider.push_chat_path(self.key, self.resolved_model.unwrap_or_default(), is_streamed, &mut path);
+        let path = match openai_path {
+            Some(openai_path) => self.openai_path(openai_path),
+            None => {
+                let mut path = self.key.endpoint.native_prefix.clone();
+                let model = self.resolved_model.unwrap_or_default();
+                provider.push_chat_path(self.key, model, *is_streamed, &mut path);
+                path
+            }
+        };
         let authority = &self.key.endpoint.authority;
         let mut out = Vec::with_capacity(1024);
         out.extend_from_slice(format!("POST {path} HTTP/1.1\r\nHost: {authority}\r\n").as_bytes());
@@ -203,6 +212,19 @@ impl Target<'_> {
         length_line(body.len() as u64, &mut out);
         out.extend_from_slice(b"\r\n");
         out
+    }
+
+    /// A path of OpenAI's with all that comes before and behind it.
+    fn openai_path(&self, path: &str) -> String {
+        let provider = self.account.provider;
+        let mut whole = self.key.endpoint.path_prefix.clone();
+        provider.push_openai_path(self.key, self.resolved_model, path, &mut whole);
+        let query = provider.query(self.key);
+        if !query.is_empty() {
+            whole.push('?');
+            whole.push_str(&query);
+        }
+        whole
     }
 
     /// The query as the provider gets it.

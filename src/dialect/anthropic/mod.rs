@@ -35,6 +35,10 @@ pub struct Anthropic;
 const NAME: &str = "anthropic";
 
 impl ClientDialect for Anthropic {
+    fn id_prefix(&self) -> &'static str {
+        "msg_"
+    }
+
     fn name(&self) -> &'static str {
         NAME
     }
