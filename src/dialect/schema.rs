@@ -1,7 +1,7 @@
 //! JSON schemas as providers take them. What needs no change keeps its bytes, and all keep their order:
 //! providers cache by what they read.
 
-use super::json::{ReadError, Reader, Writer};
+use super::json::{Kind, ReadError, Reader, Writer};
 use crate::ir::{Raw, Text};
 
 /// What takes nothing.
@@ -20,6 +20,28 @@ pub(super) fn object<'s>(schema: Option<&'s Raw<'_>>) -> Raw<'s> {
         return schema.reborrow();
     }
     Raw::owned(root.written())
+}
+
+/// Whether a schema allows nothing but objects, which alone can be the input of a tool.
+pub(super) fn is_object(schema: &Raw<'_>) -> bool {
+    let mut is_object = false;
+    let read = Reader::new(schema.as_str()).object_if_any(|name, reader| {
+        match name {
+            "type" => is_object |= reader.text_if_any()?.is_some_and(|kind| kind.is("object")),
+            "properties" => is_object |= reader.kind() == Some(Kind::Object),
+            _ => {}
+        }
+        Ok(())
+    });
+    read.is_ok() && is_object
+}
+
+/// Asks for an answer that a schema would bind, where a model can be told only in words.
+pub(super) fn in_words(schema: &Raw<'_>) -> Text<'static> {
+    let schema = schema.as_str();
+    Text::plain(format!(
+        "Answer with JSON and nothing else. It has to be valid by this JSON schema: {schema}"
+    ))
 }
 
 /// The schema of what has one text.

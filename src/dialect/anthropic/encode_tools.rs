@@ -11,7 +11,7 @@ use crate::{
     dialect::{
         Encoded, NameRule, Recipient, TEXT_PARAMETER,
         emulation::answer_tool_name,
-        json::{Kind, Reader, Writer},
+        json::{Reader, Writer},
         schema,
     },
     ir::{Format, Raw, Request, Text, Tool, ToolChoice, ToolKind},
@@ -127,7 +127,7 @@ impl<'r, 'a> Tools<'r, 'a> {
         let profile = recipient.profile;
         if profile.takes_schema && (self.given.is_empty() || profile.takes_schema_with_tools) {
             self.bound = Some(binding(schema));
-        } else if can_force && is_of_object(schema) && !matches!(self.choice, Some(Choice::Tool(_))) {
+        } else if can_force && schema::is_object(schema) && !matches!(self.choice, Some(Choice::Tool(_))) {
             let others: Vec<_> = self.given.iter().filter_map(Given::tool).collect();
             let name = answer_tool_name(&others);
             let is_only = self.given.is_empty() || matches!(self.choice, Some(Choice::None));
@@ -208,20 +208,6 @@ fn given<'r, 'a>(request: &'r Request<'a>, encoded: &mut Encoded) -> Vec<Given<'
     }
     given.extend(request.web_search.as_ref().map(Given::Search));
     given
-}
-
-/// Whether a schema allows nothing but objects, which alone can be the input of a tool.
-fn is_of_object(schema: &Raw<'_>) -> bool {
-    let mut is_object = false;
-    let read = Reader::new(schema.as_str()).object_if_any(|name, reader| {
-        match name {
-            "type" => is_object |= reader.text_if_any()?.is_some_and(|kind| kind.is("object")),
-            "properties" => is_object |= reader.kind() == Some(Kind::Object),
-            _ => {}
-        }
-        Ok(())
-    });
-    read.is_ok() && is_object
 }
 
 fn write_tool(

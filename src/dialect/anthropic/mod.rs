@@ -12,7 +12,7 @@ mod encode_tools;
 mod error;
 mod media;
 mod parameters;
-mod schema;
+pub(super) mod schema;
 #[cfg(test)]
 mod tests;
 mod usage;

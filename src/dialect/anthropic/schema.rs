@@ -44,7 +44,7 @@ const FORMATS: [&str; 10] =
     ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
 
 /// A schema that may bind Claude's answer, or what it gives to a strict tool.
-pub(super) fn binding<'a>(schema: &Raw<'a>) -> Raw<'a> {
+pub(in crate::dialect) fn binding<'a>(schema: &Raw<'a>) -> Raw<'a> {
     let mut rewriting = Rewriting { out: Vec::with_capacity(schema.as_str().len()), is_changed: false };
     let read = rewriting.node(&mut Reader::new(schema.as_str()));
     match String::from_utf8(rewriting.out) {

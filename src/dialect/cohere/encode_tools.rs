@@ -70,8 +70,12 @@ impl<'r, 'a> Shape<'r, 'a> {
         }
         let is_alone = self.tools.is_empty();
         let is_named = matches!(request.tool_choice, Some(ToolChoice::Named { .. })) && !is_alone;
+        let is_of_tool =
+            matches!(self.format, Format::JsonSchema { schema, .. } if schema::is_object(schema));
         // What has to be called is not the answer.
-        if has_schema && !is_named && (!is_alone || !recipient.profile.takes_schema) {
+        if has_schema && !is_alone && (is_named || !is_of_tool) {
+            encoded.drop_param("response_format");
+        } else if is_of_tool && (!is_alone || !recipient.profile.takes_schema) {
             self.answer = Some(answer_tool_name(&self.tools));
             self.choice = Some("REQUIRED");
         }

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     dialect::{
         Encoded, Names, Recipient,
+        anthropic::schema::binding,
         json::{Reader, Writer},
     },
     ir::{Format, Raw, Request, Text},
@@ -82,11 +83,18 @@ fn taken<'v, 'a>(
 }
 
 /// Writes the member `outputConfig`, where a schema binds the answer.
-pub(super) fn write_format(request: &Request<'_>, recipient: &Recipient<'_>, writer: &mut Writer<'_>) {
+pub(super) fn write_format(
+    request: &Request<'_>,
+    recipient: &Recipient<'_>,
+    family: Family,
+    writer: &mut Writer<'_>,
+) {
     let Format::JsonSchema { name, description, schema, .. } = &request.format else { return };
     if !takes_schema(request, recipient) {
         return;
     }
+    // Claude refuses what cannot bind it, whoever serves it.
+    let schema = if family == Family::Claude { binding(schema) } else { schema.clone() };
     writer.member("outputConfig").object(|writer| {
         writer.member("textFormat").object(|writer| {
             writer.member("type").string("json_schema");
@@ -211,10 +219,19 @@ mod tests {
     #[test]
     fn a_schema_binds_the_answer_or_a_tool_takes_it() {
         let body = r#"{"messages":[{"role":"user","content":"q"}],"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object","b":1,"a":"\u00e9"}}}}"#;
-        let text = claude(body);
+        let nova = "amazon.nova-pro-v1:0";
+        let text = encoded_for(nova, &Profile::default(), body).unwrap().0;
         let bound = r#"{"textFormat":{"type":"json_schema","structure":{"jsonSchema":{"schema":"{\"type\":\"object\",\"b\":1,\"a\":\"\\u00e9\"}","name":"n"}}}}"#;
         assert_eq!(member(&text, "outputConfig"), bound);
+        let loose = body.replace(r#""b":1"#, r#""properties":{"n":{"type":"integer","minimum":1}}"#);
+        assert!(claude(&loose).contains(r#"additionalProperties\":false"#));
+        let (text, _) = encoded_for(nova, &Profile::default(), &loose).unwrap();
+        assert!(text.contains(r#"{\"n\":{\"type\":\"integer\",\"minimum\":1}}"#));
         let old = Profile { takes_schema: false, ..Profile::default() };
+        let list = body.replace(r#""type":"object""#, r#""type":"array""#);
+        let (text, encoded) = encoded_for(CLAUDE, &old, &list).unwrap();
+        assert!(!text.contains("toolConfig") && member(&text, "system").contains("JSON schema"));
+        assert_eq!(encoded.dropped, ["response_format"]);
         let (text, encoded) = encoded_for("meta.llama4", &old, body).unwrap();
         assert_eq!(encoded.emulation.answer_tool.as_deref(), Some("json_answer"));
         assert!(text.contains(r#""inputSchema":{"json":{"type":"object","b":1,"a":"\u00e9"}}"#), "{text}");

@@ -76,7 +76,7 @@ pub(super) fn encode_request(
             }
         });
         toolbox.write(&mut marks.tools, &mut encoded, writer);
-        write_format(request, recipient, writer);
+        write_format(request, recipient, family, writer);
         write_additional(request, recipient, family, &deliberated, &toolbox, &mut encoded, writer);
         write_rest(request, recipient, &mut encoded, writer);
     });
@@ -373,5 +373,20 @@ mod tests {
         assert_eq!(encoded.emulation.custom_tools, ["sql"]);
         assert_eq!(encoded.dropped, ["tools"]);
         assert!(text.contains(r#""required":["input"]"#) && text.contains("Format of the input"));
+    }
+
+    #[test]
+    fn a_strict_tool_binds_claude_where_its_schema_can() {
+        let with = |model: &str, schema: &str| {
+            let body = format!(
+                r#"{{"messages":[{{"role":"user","content":"q"}}],"tools":[{{"type":"function","function":{{"name":"f","strict":true,"parameters":{schema}}}}}]}}"#
+            );
+            let (text, encoded) = encoded_for(model, &Profile::default(), &body).unwrap();
+            (text.contains(r#""strict":true"#), encoded.dropped)
+        };
+        let closed = r#"{"type":"object","properties":{},"additionalProperties":false}"#;
+        assert_eq!(with(CLAUDE, closed), (true, vec![]));
+        assert_eq!(with(CLAUDE, r#"{"type":"object","properties":{}}"#), (false, vec!["strict"]));
+        assert_eq!(with("amazon.nova-pro-v1:0", closed), (false, vec!["strict"]));
     }
 }

@@ -5,8 +5,8 @@ use std::{borrow::Cow, collections::HashSet};
 use super::{encode_message::Marks, family::Family};
 use crate::{
     dialect::{
-        Encoded, NameRule, Names, Recipient, TEXT_PARAMETER, emulation::answer_tool_name, json::Writer,
-        schema,
+        Encoded, NameRule, Names, Recipient, TEXT_PARAMETER, anthropic::schema::binding,
+        emulation::answer_tool_name, json::Writer, schema,
     },
     ir::{Format, Raw, Request, Text, Tool, ToolChoice, ToolKind},
 };
@@ -31,6 +31,8 @@ pub(super) struct Toolbox<'r, 'a> {
     has_placeholder: bool,
     choice: Choice<'r, 'a>,
     is_single: bool,
+    /// Whether a tool's schema may bind the model.
+    takes_strict: bool,
     /// What the model is told in words, since it cannot be told otherwise.
     pub(super) instructions: Vec<Text<'static>>,
 }
@@ -69,7 +71,8 @@ impl<'r, 'a> Toolbox<'r, 'a> {
             encoded.drop_param("tools");
         }
         toolbox.choose(request.tool_choice.as_ref(), situation);
-        toolbox.emulate_schema(request, recipient, situation);
+        toolbox.takes_strict = situation.family == Family::Claude && recipient.profile.takes_schema;
+        toolbox.emulate_schema(request, recipient, situation, encoded);
         if toolbox.is_empty() && situation.has_calls {
             toolbox.has_placeholder = true;
         }
@@ -114,10 +117,21 @@ impl<'r, 'a> Toolbox<'r, 'a> {
         }
     }
 
-    fn emulate_schema(&mut self, request: &'r Request<'a>, recipient: &Recipient<'_>, situation: Situation) {
-        let Format::JsonSchema { .. } = request.format else { return };
+    /// Lets a tool take the answer, where nothing else can bind it.
+    fn emulate_schema(
+        &mut self,
+        request: &'r Request<'a>,
+        recipient: &Recipient<'_>,
+        situation: Situation,
+        encoded: &mut Encoded,
+    ) {
+        let Format::JsonSchema { schema, .. } = &request.format else { return };
         if takes_schema(request, recipient) {
             return;
+        }
+        if !schema::is_object(schema) {
+            self.instructions.push(schema::in_words(schema));
+            return encoded.drop_param("response_format");
         }
         self.answer = Some((answer_tool_name(&self.tools), &request.format));
         self.is_single = situation.family == Family::Claude;
@@ -161,18 +175,18 @@ impl<'r, 'a> Toolbox<'r, 'a> {
         writer.member("toolConfig").object(|writer| {
             writer.member("tools").array(|writer| {
                 self.tools.iter().for_each(|tool| {
-                    write_tool(tool, encoded, writer);
+                    write_tool(tool, self.takes_strict, encoded, writer);
                     marks.write(tool.cache.as_ref(), writer);
                 });
                 if let Some((name, Format::JsonSchema { description, schema, .. })) = &self.answer {
                     encoded.emulation.answer_tool = Some(name.clone());
                     let default = Text::escaped("Gives the answer.");
                     let description = description.as_ref().unwrap_or(&default);
-                    write_specification(name, description, &schema::object(Some(schema)), writer);
+                    write_specification(name, description, &schema::object(Some(schema)), false, writer);
                 }
                 if self.has_placeholder {
                     let description = Text::escaped("Stands for tools that are gone. Never call it.");
-                    write_specification(NO_TOOL, &description, &schema::object(None), writer);
+                    write_specification(NO_TOOL, &description, &schema::object(None), false, writer);
                 }
             });
             // Two members that tell it could contradict each other.
@@ -222,18 +236,25 @@ fn write_name(name: Option<String>, writer: &mut Writer<'_>) {
     }
 }
 
-fn write_tool(tool: &Tool<'_>, encoded: &mut Encoded, writer: &mut Writer<'_>) {
+fn write_tool(tool: &Tool<'_>, takes_strict: bool, encoded: &mut Encoded, writer: &mut Writer<'_>) {
     match &tool.kind {
-        ToolKind::Function { name, description, parameters, .. } => {
+        ToolKind::Function { name, description, parameters, is_strict } => {
             let given = tool_name(name, &mut encoded.emulation.names);
             let description = described(name, description.as_ref());
-            write_specification(&given, &description, &schema::object(parameters.as_ref()), writer);
+            let parameters = schema::object(parameters.as_ref());
+            let is_strict = *is_strict == Some(true);
+            // A schema that cannot bind the model still tells it what is wanted.
+            let is_bound = is_strict && takes_strict && binding(&parameters) == parameters;
+            if is_strict && !is_bound {
+                encoded.drop_param("strict");
+            }
+            write_specification(&given, &description, &parameters, is_bound, writer);
         }
         ToolKind::Custom { name, description, format } => {
             let given = tool_name(name, &mut encoded.emulation.names);
             let told = schema::describe_text(description.as_ref(), format.as_ref());
             let description = described(name, told.as_ref());
-            write_specification(&given, &description, &schema::of_text(TEXT_PARAMETER), writer);
+            write_specification(&given, &description, &schema::of_text(TEXT_PARAMETER), false, writer);
             encoded.emulation.custom_tools.push(given.into_owned());
         }
         ToolKind::Native { .. } => {}
@@ -245,12 +266,21 @@ fn described<'t>(name: &'t Text<'_>, description: Option<&'t Text<'_>>) -> Text<
     description.filter(|description| !description.is_blank()).unwrap_or(name).reborrow()
 }
 
-fn write_specification(name: &str, description: &Text<'_>, schema: &Raw<'_>, writer: &mut Writer<'_>) {
+fn write_specification(
+    name: &str,
+    description: &Text<'_>,
+    schema: &Raw<'_>,
+    is_strict: bool,
+    writer: &mut Writer<'_>,
+) {
     writer.object(|writer| {
         writer.member("toolSpec").object(|writer| {
             writer.member("name").string(name);
             writer.member("description").text(description);
             writer.member("inputSchema").object(|writer| writer.member("json").raw(schema));
+            if is_strict {
+                writer.member("strict").boolean(true);
+            }
         });
     });
 }
