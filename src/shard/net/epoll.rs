@@ -14,6 +14,7 @@ use futures_lite::{AsyncRead, AsyncWrite};
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
+    runtime::{Builder, LocalOptions},
     task::unconstrained,
 };
 
@@ -38,10 +39,12 @@ pub struct Task(tokio::task::JoinHandle<()>);
 
 /// Runs a shard on this thread until it ends.
 pub fn run<F: Future<Output = io::Result<()>>>(shard: impl FnOnce(Epoll) -> F) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    // A `LocalSet` would be a second queue within the runtime's, and poll the shard's own future at each event.
+    let runtime =
+        Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?;
     let engine = Epoll::default();
     let clock = engine.clock.clone();
-    tokio::task::LocalSet::new().block_on(&runtime, unconstrained(clock.turns(shard(engine))))
+    runtime.block_on(unconstrained(clock.turns(shard(engine))))
 }
 
 impl Net for Epoll {
