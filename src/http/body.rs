@@ -9,6 +9,9 @@ const TRAILER_BYTES_MAX: u32 = 8 * 1024;
 /// A chunk size has at most this many hex digits, which keeps it within 60 bits.
 const CHUNK_SIZE_DIGITS_MAX: u32 = 15;
 
+/// Digits of a chunk size that is read at once.
+const PLAIN_SIZE_DIGITS: usize = 8;
+
 /// How a body is delimited.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Framing {
@@ -102,8 +105,12 @@ impl BodyDecoder {
                     at = input.len();
                 }
                 state => {
-                    *state = state.after(rest[0])?;
-                    at += 1;
+                    let (after, length) = match state.after_line(rest) {
+                        Some(passed) => passed,
+                        None => (state.after(rest[0])?, 1),
+                    };
+                    *state = after;
+                    at += length;
                 }
             }
         }
@@ -123,6 +130,24 @@ impl BodyDecoder {
 }
 
 impl State {
+    /// The state after the line end of a chunk and the size of the next one, and their length, where they are all
+    /// there and as nearly everybody writes them; `after` goes byte by byte.
+    fn after_line(self, rest: &[u8]) -> Option<(Self, usize)> {
+        let size_at = match self {
+            Self::Size { digits: 0, .. } => 0,
+            Self::ChunkReturn if rest.starts_with(b"\r\n") => 2,
+            _ => return None,
+        };
+        let line = rest.get(size_at..)?;
+        let digits = line.iter().take(PLAIN_SIZE_DIGITS).take_while(|byte| byte.is_ascii_hexdigit()).count();
+        // A letter has a bit that a digit has not.
+        let size = line[..digits]
+            .iter()
+            .fold(0, |size, digit| (size << 4) + u64::from(digit & 15) + 9 * u64::from(digit >> 6));
+        let is_plain = size > 0 && line[digits..].starts_with(b"\r\n");
+        is_plain.then(|| (Self::ChunkData(size), size_at + digits + 2))
+    }
+
     /// The state after one byte of chunk framing.
     fn after(self, byte: u8) -> Result<Self, BodyError> {
         let refused = |what| Err(BodyError::Malformed(what));
