@@ -70,7 +70,7 @@ pub(super) async fn exchange<N: Net>(
     let splice = target.splice(&outline, &ingress); // 6 dialect: the provider's name of the model
     let payload = Payload::new(&body, splice, is_whole, head.framing);
     let outgoing = Outgoing {
-        head: target.request_head(&ingress, head, payload.framing),
+        head: target.request_head(&ingress, head, &payload),
         payload,
         is_head: head.method() == "HEAD",
         may_switch: ingress.operation == Operation::WebSocket,

@@ -115,9 +115,11 @@ impl Target<'_> {
         &self,
         ingress: &Ingress<'_>,
         head: &RequestHead,
-        framing: Framing,
+        payload: &Payload<'_>,
     ) -> Vec<u8> {
-        let mut out = Vec::with_capacity(1024);
+        // With room for a body that joins it.
+        let room = Some(payload.held()).filter(|held| *held <= JOINED_BYTES_MAX).unwrap_or_default();
+        let mut out = Vec::with_capacity(1024 + room);
         let model = self.resolved_model.filter(|_| ingress.operation == Operation::ModelDetails);
         let prefix = &self.key.endpoint.path_prefix;
         out.extend_from_slice(head.method().as_bytes());
@@ -139,7 +141,7 @@ impl Target<'_> {
         route::add_credentials(self.account, self.key, self.is_direct.then_some(head), &mut out);
         let (policy, operation) = (&self.snapshot.headers, ingress.operation);
         route::add_request_fields(&head.fields, policy, self.account, operation, self.is_direct, &mut out);
-        match framing {
+        match payload.framing {
             Framing::Length(length) => length_line(length, &mut out),
             Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
             Framing::Empty | Framing::UntilClose => {}
@@ -158,16 +160,30 @@ impl Target<'_> {
     }
 }
 
+impl Outgoing<'_> {
+    /// Puts a short body right behind the head: copying is cheaper than sending several pieces.
+    fn join(&mut self) {
+        if self.head.len() + self.payload.held() <= JOINED_BYTES_MAX {
+            let mut size_line = Vec::new();
+            for piece in self.payload.framed(&mut size_line) {
+                self.head.extend_from_slice(piece);
+            }
+            self.payload.clear();
+        }
+    }
+}
+
 impl<'a, N: Net> Upstream<'a, N> {
     /// Opens, sends and reads the head of the response. A connection that was kept and turns out to be
     /// dead before a byte of the response is replaced once, unless the client's rest has begun to flow.
     pub(super) async fn open(
         shard: &ShardState<N>,
         attempt: &'a Attempt<'a, N>,
-        outgoing: Outgoing<'_>,
+        mut outgoing: Outgoing<'_>,
         timer: &Timer<N>,
         client: Option<&'a Client<N>>,
     ) -> Result<Self, Ending> {
+        outgoing.join();
         let target = attempt.target;
         let endpoint = &*target.key.endpoint;
         let time_max = target.account.request_time_max;
@@ -236,15 +252,12 @@ impl<'a, N: Net> Upstream<'a, N> {
         time_max: Duration,
     ) -> Result<(), Break> {
         let mut size_line = Vec::new();
-        let pieces = outgoing.payload.framed(&mut size_line);
-        let small = joined(&outgoing.head, &pieces);
-        let [one, two, three, four, five] = pieces;
-        let mut slices = match &small {
-            Some(whole) => [&whole[..], b"", b"", b"", b"", b""],
-            None => [&outgoing.head, one, two, three, four, five],
-        }
-        .map(IoSlice::new);
-        let mut left = if small.is_some() { &mut slices[..1] } else { &mut slices[..] };
+        let [one, two, three, four, five] = outgoing.payload.framed(&mut size_line);
+        let mut slices = [&outgoing.head, one, two, three, four, five].map(IoSlice::new);
+        let mut left = match outgoing.payload.held() {
+            0 => &mut slices[..1],
+            _ => &mut slices[..],
+        };
         let mut is_held_sent = false;
         loop {
             let look = self.patience(shard, self.moved_at, time_max)?;
@@ -449,18 +462,6 @@ impl Break {
             ),
         })
     }
-}
-
-/// Head and body in one piece, where copying is cheaper than sending several.
-fn joined(head: &[u8], pieces: &[&[u8]]) -> Option<Vec<u8>> {
-    let length = head.len() + pieces.iter().map(|piece| piece.len()).sum::<usize>();
-    if length > JOINED_BYTES_MAX {
-        return None;
-    }
-    let mut whole = Vec::with_capacity(length);
-    whole.extend_from_slice(head);
-    pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
-    Some(whole)
 }
 
 fn timeout(target: &Target<'_>, time_max: Duration) -> ApiError {
