@@ -128,10 +128,9 @@ fn wanted(ingress: &Ingress<'_>, head: &RequestHead) -> Result<Wanted, ApiError>
 
 /// Whether the body has to be looked at for a model.
 fn is_scanned(ingress: &Ingress<'_>, head: &RequestHead) -> bool {
-    let is_json = || head.fields.known_text(Known::ContentType).is_some_and(|kind| kind.contains("json"));
     ingress.operation.is_model_call()
         || ingress.operation.may_name_model()
-            && is_json()
+            && head.fields.say_json()
             && !matches!(head.framing, Framing::Empty | Framing::Length(0))
 }
 
