@@ -438,7 +438,7 @@ impl<'a, N: Net> Upstream<'a, N> {
         self.attempt.completed();
         let is_clean = self.body.is_done() && self.received.is_empty();
         if is_clean && self.head.is_persistent && self.rest.is_none() && !self.is_request_cut {
-            shard.pool.put(self.endpoint, self.socket.into_inner(), shard.net.now());
+            shard.pool.put(&shard.net, self.endpoint, self.socket.into_inner(), shard.net.now());
         }
     }
 }
