@@ -18,6 +18,8 @@ pub struct Snapshot {
     pub request_body_bytes_max: usize,
     /// Whether `x-bf-direct-key: true` sends the caller's own key.
     pub allows_direct_keys: bool,
+    /// Whether the access log has the bodies of model calls.
+    pub logs_content: bool,
 }
 
 impl Snapshot {
@@ -30,6 +32,7 @@ impl Snapshot {
             client_connections_max: limits::CLIENT_CONNECTIONS_MAX,
             request_body_bytes_max: limits::REQUEST_BODY_BYTES_MAX,
             allows_direct_keys: false,
+            logs_content: false,
         }
     }
 }

@@ -6,9 +6,10 @@ use std::{
 };
 
 use crate::{
-    bus::{Access, ShardLinks},
+    bus::{Access, Excerpt, ShardLinks},
     config::limits::ACCESS_LOG_BEAT,
     dialect::json::document::quote,
+    provider::mask_keys,
 };
 
 /// Text that is gathered before it is written, bytes.
@@ -113,6 +114,10 @@ impl<const IS_JSON: bool> Page<IS_JSON> {
         if let Some(source) = access.error_source {
             self.word(name!("error_source"), source.as_bytes());
         }
+        if let Some(content) = &access.content {
+            self.body(name!("request_body"), name!("request_body_cut"), &content.request);
+            self.body(name!("response_body"), name!("response_body_cut"), &content.response);
+        }
     }
 
     #[inline]
@@ -139,6 +144,15 @@ impl<const IS_JSON: bool> Page<IS_JSON> {
             self.literal(name);
             self.text.extend_from_slice(quote(&String::from_utf8_lossy(value)).as_bytes());
         }
+    }
+
+    /// What looks like a key in it is masked.
+    fn body(&mut self, name: [&str; 2], name_of_cut: [&str; 2], excerpt: &Excerpt) {
+        let mut body = excerpt.bytes().to_vec();
+        mask_keys(&mut body);
+        self.literal(name);
+        self.text.extend_from_slice(quote(&String::from_utf8_lossy(&body)).as_bytes());
+        self.truth(name_of_cut, excerpt.is_cut());
     }
 
     #[inline]

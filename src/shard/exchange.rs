@@ -60,6 +60,9 @@ pub(super) async fn exchange<N: Net>(
         }
         Wanted::Arrived => client.take_body(&mut body)?,
     };
+    if snapshot.logs_content && ingress.operation.is_model_call() && form.is_none() {
+        tally.quote(&body);
+    }
     let read_at = shard.net.now();
     let outline = outline(&ingress, head, &body, form.as_deref())?; // 4 dialect: model and stream; no tree
     let target = plan(shard, &snapshot, &ingress, head, &outline)?; // 5 route: account and key

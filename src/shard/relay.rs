@@ -124,6 +124,9 @@ pub(super) async fn relay<N: Net>(
             _ => Passing::Bytes,
         });
         tally.passed(ready);
+        if kind != Kind::Bytes {
+            tally.said(&upstream.content[..ready]);
+        }
         let before = shard.net.now();
         outlet.pass(shard, client, &upstream.content[..ready], is_whole).await?;
         // While the client takes what there is, the upstream's time does not pass.
