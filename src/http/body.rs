@@ -139,13 +139,19 @@ impl State {
             _ => return None,
         };
         let line = rest.get(size_at..)?;
-        let digits = line.iter().take(PLAIN_SIZE_DIGITS).take_while(|byte| byte.is_ascii_hexdigit()).count();
-        // A letter has a bit that a digit has not.
-        let size = line[..digits]
-            .iter()
-            .fold(0, |size, digit| (size << 4) + u64::from(digit & 15) + 9 * u64::from(digit >> 6));
-        let is_plain = size > 0 && line[digits..].starts_with(b"\r\n");
-        is_plain.then(|| (Self::ChunkData(size), size_at + digits + 2))
+        let mut size = 0;
+        for (at, byte) in line.iter().enumerate().take(PLAIN_SIZE_DIGITS + 1) {
+            let digit = match byte {
+                b'0'..=b'9' => byte - b'0',
+                b'a'..=b'f' => byte - b'a' + 10,
+                b'\r' if size > 0 && line.get(at + 1) == Some(&b'\n') => {
+                    return Some((Self::ChunkData(size), size_at + at + 2));
+                }
+                _ => return None,
+            };
+            size = (size << 4) + u64::from(digit);
+        }
+        None
     }
 
     /// The state after one byte of chunk framing.
