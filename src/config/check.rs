@@ -89,6 +89,11 @@ fn read_client(file: &Section<'_>, snapshot: &mut Snapshot) {
     snapshot.allows_private_media = file.field("allow_private_media_urls").boolean().unwrap_or_default();
     snapshot.bridges_to_responses = file.field("bridge_to_responses").boolean().unwrap_or(true);
     snapshot.is_strict = file.field("refuse_unsupported_params").boolean().unwrap_or_default();
+    let log_content = file.field("log_content");
+    snapshot.logs_content = log_content.boolean().unwrap_or_default();
+    if snapshot.logs_content && file.field("disable_content_logging").boolean() == Some(true) {
+        log_content.mistake("`disable_content_logging` forbids what this asks for", "Remove one of the two");
+    }
     CLIENT.read(file);
 }
 
@@ -381,6 +386,22 @@ mod tests {
             let names = snapshot.routes.accounts().iter().map(|account| account.name.as_str());
             assert_eq!(names.collect::<Vec<_>>(), [name]);
         }
+    }
+
+    #[test]
+    fn content_is_logged_where_that_is_asked_for_and_not_forbidden() {
+        for (client, expected) in [
+            ("{}", false),
+            (r#"{"disable_content_logging": false, "enable_logging": true}"#, false),
+            (r#"{"log_content": false}"#, false),
+            (r#"{"log_content": true, "disable_content_logging": false}"#, true),
+        ] {
+            let (snapshot, _) = accepted(&format!(r#"{{"client": {client}, {KEYED}}}"#));
+            assert_eq!(snapshot.logs_content, expected, "{client}");
+        }
+        let client = r#"{"log_content": true, "disable_content_logging": true}"#;
+        let paths = mistaken_paths(&format!(r#"{{"client": {client}, {KEYED}}}"#));
+        assert_eq!(paths, ["client.log_content"]);
     }
 
     #[test]

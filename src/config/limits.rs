@@ -112,6 +112,10 @@ pub const CONTROL_MESSAGES_MAX: usize = 8192;
 pub const ACCESS_RECORDS_MAX: usize = 1024;
 /// How often control writes the access log; sooner where half of it has filled up.
 pub const ACCESS_LOG_BEAT: Duration = Duration::from_millis(100);
+/// Front of a body that the access log has where `client.log_content` asks for it, bytes.
+pub const CONTENT_LOGGED_BYTES_MAX: usize = 64 * 1024;
+/// Bodies that wait in one shard for the access log, bytes; further lines go without theirs.
+pub const CONTENT_WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Default of `server.max_connections`: client connections of one shard; those beyond it get a 503.
 pub const CLIENT_CONNECTIONS_MAX: usize = 65_536;
 /// Bounds of `server.max_connections`.

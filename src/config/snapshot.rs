@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub bridges_to_responses: bool,
     /// Whether a parameter that a provider cannot take refuses the request.
     pub is_strict: bool,
+    /// Whether the access log has the bodies of model calls.
+    pub logs_content: bool,
 }
 
 impl Snapshot {
@@ -47,6 +49,7 @@ impl Snapshot {
             allows_private_media: false,
             bridges_to_responses: true,
             is_strict: false,
+            logs_content: false,
         }
     }
 }

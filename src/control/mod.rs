@@ -54,9 +54,9 @@ async fn serve(start: Start, announce: impl FnOnce() -> io::Result<()>) -> io::R
     let scraper = Scraper::new(links.clone());
     let mut media = MediaFetcher::new();
     let mut tokens = Tokens::new();
-    let access_log = AccessLog::new(links.clone(), is_log_json);
+    let access_log = AccessLog::new(links.clone());
     let (write, told) = flume::bounded(1);
-    tokio::task::spawn_local(access_log.clone().keep_up(told));
+    let written = tokio::task::spawn_blocking(move || access_log.keep_up(is_log_json, &told));
     loop {
         tokio::select! {
             message = messages.recv_async() => match message {
@@ -77,7 +77,9 @@ async fn serve(start: Start, announce: impl FnOnce() -> io::Result<()>) -> io::R
             () = signals.wait() => drain(&links),
         }
     }
-    access_log.write().await;
+    drop(write);
+    // A panic in there has been reported, and what it left is lost.
+    let _ = written.await;
     Ok(())
 }
 

@@ -57,7 +57,7 @@ impl Provider for Azure {
     }
 
     fn push_chat_path(&self, key: &Key, model: &str, _: bool, path: &mut String) {
-        self.push_openai_path(key, Some(model), "/chat/completions", path);
+        path.push_str(&self.openai_path(key, Some(model), "/chat/completions").unwrap_or_default());
         let query = self.query(key);
         if !query.is_empty() {
             path.push('?');
@@ -65,18 +65,16 @@ impl Provider for Azure {
         }
     }
 
-    fn push_openai_path(&self, key: &Key, model: Option<&str>, path: &str, out: &mut String) {
+    fn openai_path(&self, key: &Key, model: Option<&str>, path: &str) -> Option<String> {
         match (dated(key), model) {
             // Responses are newer than all dated versions.
-            (None, _) => out.push_str("/v1"),
-            (Some(_), _) if path.starts_with("/responses") => out.push_str("/v1"),
+            (None, _) => Some(format!("/v1{path}")),
+            (Some(_), _) if path.starts_with("/responses") => Some(format!("/v1{path}")),
             (Some(_), Some(model)) if DEPLOYED.contains(&path) => {
-                out.push_str("/deployments/");
-                out.push_str(&path_segment(model));
+                Some(format!("/deployments/{}{path}", path_segment(model)))
             }
-            (Some(_), _) => {}
+            (Some(_), _) => None,
         }
-        out.push_str(path);
     }
 
     fn query(&self, key: &Key) -> String {

@@ -92,10 +92,10 @@ pub trait Provider: fmt::Debug + Sync {
         false
     }
 
-    /// Appends what follows `version_path` where a path of OpenAI's is asked for.
-    fn push_openai_path(&self, key: &Key, model: Option<&str>, path: &str, out: &mut String) {
-        let _ = (key, model);
-        out.push_str(path);
+    /// What follows `version_path` where a path of OpenAI's is asked for; none where that path itself does.
+    fn openai_path(&self, key: &Key, model: Option<&str>, path: &str) -> Option<String> {
+        let _ = (key, model, path);
+        None
     }
 
     /// What each query says beside what the client says in it; empty for nothing.

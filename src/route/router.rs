@@ -9,6 +9,18 @@ use crate::{
 /// A longer model name is refused, bytes.
 const MODEL_BYTES_MAX: usize = 512;
 
+/// Which bytes nearly all model names are made of.
+static PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        plain[byte as usize] =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':' | b'/' | b'.');
+        byte += 1;
+    }
+    plain
+};
+
 /// The accounts of one configuration and the defaults of the mounts.
 #[derive(Debug, Default)]
 pub struct Routes {
@@ -58,10 +70,16 @@ impl Routes {
 
     /// The account that serves a model, and the model's name without the account's.
     pub fn find<'m>(&self, mount: Mount, model: &'m str) -> Result<(&Account, &'m str), ApiError> {
-        check_model(model)?;
+        let is_plain = is_plain(model);
+        if !is_plain {
+            check_unusual(model)?;
+        }
         if let Some((prefix, rest)) = model.split_once('/') {
             if let Some(account) = self.account(prefix) {
-                check_model(rest)?;
+                // The end of a plain name is plain, or empty.
+                if !is_plain || rest.is_empty() {
+                    check_unusual(rest)?;
+                }
                 return Ok((account, rest));
             }
             if self.left_out.iter().any(|name| name == prefix) {
@@ -158,18 +176,17 @@ fn variable_hint(prefix: &str) -> String {
     variables.first().map(|name| format!(", or set {name} where there is no config.json")).unwrap_or_default()
 }
 
-fn check_model(model: &str) -> Result<(), ApiError> {
-    // Nearly all names are made of these; a dot must not begin a segment.
-    let mut before = b'/';
-    let mut is_plain = |byte: u8| {
-        let begins_segment = std::mem::replace(&mut before, byte) == b'/';
-        byte.is_ascii_alphanumeric()
-            || matches!(byte, b'-' | b'_' | b':' | b'/')
-            || byte == b'.' && !begins_segment
-    };
-    if !model.is_empty() && model.len() <= MODEL_BYTES_MAX && model.bytes().all(&mut is_plain) {
-        return Ok(());
-    }
+/// Whether a name is made of what nearly all are made of; a dot must not begin a segment.
+fn is_plain(model: &str) -> bool {
+    let bytes = model.as_bytes();
+    let begins_with_dot = |pair: &[u8]| pair == b"/.";
+    !model.is_empty()
+        && model.len() <= MODEL_BYTES_MAX
+        && bytes.iter().all(|byte| PLAIN[usize::from(*byte)])
+        && !(bytes.starts_with(b".") || bytes.windows(2).any(begins_with_dot))
+}
+
+fn check_unusual(model: &str) -> Result<(), ApiError> {
     let refused = |what: &str| {
         Err(ApiError::client(400, "invalid_value", format!("The model name {what}.")).with_param("model"))
     };

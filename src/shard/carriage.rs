@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     dialect::json::{self, Outline},
-    http::{Framing, RequestHead},
+    http::RequestHead,
     route::{Ingress, Operation},
 };
 
@@ -87,10 +87,10 @@ impl Carriage {
     }
 
     /// The head that goes before it.
-    pub(super) fn head(&self, incoming: Incoming<'_>, target: &Target<'_>, framing: Framing) -> Vec<u8> {
+    pub(super) fn head(&self, incoming: Incoming<'_>, target: &Target<'_>, payload: &Payload<'_>) -> Vec<u8> {
         match self {
             Self::Verbatim | Self::Adapted { .. } => {
-                target.request_head(incoming.ingress, incoming.head, framing)
+                target.request_head(incoming.ingress, incoming.head, payload)
             }
             Self::Translated(translation) => target.translated_head(incoming.head, translation),
         }

@@ -64,6 +64,9 @@ pub(super) async fn exchange<N: Net>(
         }
         Wanted::Arrived => client.take_body(&mut body)?,
     };
+    if snapshot.logs_content && ingress.operation.is_model_call() && form.is_none() {
+        tally.quote(&body);
+    }
     let read_at = shard.net.now();
     let outline = outline(&ingress, head, &body, form.as_deref())?; // 4 dialect: model and stream; no tree
     let mut target = plan(shard, &snapshot, &ingress, head, &outline)?; // 5 route: account and key
@@ -76,7 +79,7 @@ pub(super) async fn exchange<N: Net>(
     let carriage = Carriage::of(shard, client, incoming, &target, tally.request_id()).await?; // 6 dialect
     let payload = carriage.payload(incoming, &target);
     let outgoing = Outgoing {
-        head: carriage.head(incoming, &target, payload.framing),
+        head: carriage.head(incoming, &target, &payload),
         payload,
         is_head: head.method() == "HEAD",
         may_switch: ingress.operation == Operation::WebSocket,
@@ -141,10 +144,9 @@ fn wanted(ingress: &Ingress<'_>, head: &RequestHead) -> Result<Wanted, ApiError>
 
 /// Whether the body has to be looked at for a model.
 fn is_scanned(ingress: &Ingress<'_>, head: &RequestHead) -> bool {
-    let is_json = || head.fields.known_text(Known::ContentType).is_some_and(|kind| kind.contains("json"));
     ingress.operation.is_model_call()
         || ingress.operation.may_name_model()
-            && is_json()
+            && head.fields.say_json()
             && !matches!(head.framing, Framing::Empty | Framing::Length(0))
 }
 

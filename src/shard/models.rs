@@ -156,8 +156,8 @@ async fn ask<N: Net>(
         alias: None,
         resolved_model: None,
     };
-    let mut path = key.endpoint.path_prefix.clone();
-    account.provider.push_openai_path(key, None, "/models", &mut path);
+    let own = account.provider.openai_path(key, None, "/models");
+    let mut path = format!("{}{}", key.endpoint.path_prefix, own.as_deref().unwrap_or("/models"));
     let query = account.provider.query(key);
     if !query.is_empty() {
         path.push('?');

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     config::limits::{EVENT_HELD_BYTES_MAX, REFUSAL_BYTES_MAX, WINDOW_BYTES_MAX},
     dialect::{ClientDialect, CompletionTap},
-    http::{EventBoundary, Framing, Known, RequestHead, chunk_head, length_line, response_line},
+    http::{EventBoundary, Framing, RequestHead, chunk_head, length_line, response_line},
     ir::ApiError,
     provider::{self, Secret},
     route,
@@ -128,6 +128,9 @@ pub(super) async fn relay<N: Net>(
             _ => Passing::Bytes,
         });
         tally.passed(ready);
+        if kind != Kind::Bytes {
+            tally.said(&upstream.content[..ready]);
+        }
         let before = shard.net.now();
         outlet.pass(shard, client, &upstream.content[..ready], is_whole).await?;
         // While the client takes what there is, the upstream's time does not pass.
@@ -182,14 +185,13 @@ pub(super) async fn relay<N: Net>(
 }
 
 fn kind<N: Net>(upstream: &Upstream<'_, N>, commit: &Commit<'_, '_>) -> Kind {
-    let content_type = upstream.head.fields.known_text(Known::ContentType).unwrap_or_default();
     if upstream.head.status >= 400 && (!upstream.is_encoded() || commit.target.is_key_refused(&upstream.head))
     {
         // What is said of a failed request may show our key.
         Kind::Document
     } else if upstream.head.is_event_stream() && !upstream.is_encoded() {
         Kind::Events
-    } else if !commit.is_unread && content_type.contains("json") {
+    } else if !commit.is_unread && upstream.head.fields.say_json() {
         Kind::Document
     } else {
         Kind::Bytes

@@ -199,6 +199,7 @@ async fn send<N: Net>(
     if head.method() != "HEAD" {
         out.extend_from_slice(answer.body);
         tally.passed(answer.body.len());
+        tally.said(answer.body);
     }
     client.send(shard, [&out]).await?;
     Ok(is_persistent)

@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use data_encoding::HEXLOWER;
+
 use super::{
     models::ModelLists, names::Names, net::Net, pool::Pool, profiles::Profiles, socket::Scratch,
     tls::Connectors, tokens::Tokens,
@@ -131,11 +133,10 @@ impl<N: Net> ShardState<N> {
 
     /// An id for a request: 128 random bits in hexadecimal.
     pub(super) fn new_id(&self) -> [u8; 32] {
-        let mut bits = self.rng.borrow_mut().u128(..);
-        [(); 32].map(|()| {
-            bits = bits.rotate_left(4);
-            b"0123456789abcdef"[(bits & 15) as usize]
-        })
+        let bits = self.rng.borrow_mut().u128(..).to_be_bytes();
+        let mut id = [0; 32];
+        HEXLOWER.encode_mut(&bits, &mut id);
+        id
     }
 
     /// A guard for the bytes of a body that is about to be held.

@@ -119,9 +119,11 @@ impl Target<'_> {
         &self,
         ingress: &Ingress<'_>,
         head: &RequestHead,
-        framing: Framing,
+        payload: &Payload<'_>,
     ) -> Vec<u8> {
-        let mut out = Vec::with_capacity(1024);
+        // With room for a body that joins it.
+        let room = Some(payload.held()).filter(|held| *held <= JOINED_BYTES_MAX).unwrap_or_default();
+        let mut out = Vec::with_capacity(1024 + room);
         let model = self.resolved_model.filter(|_| ingress.names_model_in_path());
         let endpoint = &self.key.endpoint;
         let prefix = if ingress.is_native() { &endpoint.native_prefix } else { &endpoint.path_prefix };
@@ -132,14 +134,8 @@ impl Target<'_> {
             Some(model) => out.extend_from_slice(ingress.path_with_model(model).as_bytes()),
             None if ingress.is_native() => out.extend_from_slice(ingress.path.as_bytes()),
             None => {
-                let mut path = String::with_capacity(64);
-                self.account.provider.push_openai_path(
-                    self.key,
-                    self.resolved_model,
-                    ingress.path,
-                    &mut path,
-                );
-                out.extend_from_slice(path.as_bytes());
+                let own = self.account.provider.openai_path(self.key, self.resolved_model, ingress.path);
+                out.extend_from_slice(own.as_deref().unwrap_or(ingress.path).as_bytes());
             }
         }
         if let Some(query) = self.query(ingress, head).filter(|query| !query.is_empty()) {
@@ -150,12 +146,13 @@ impl Target<'_> {
         out.extend_from_slice(self.key.endpoint.authority.as_bytes());
         out.extend_from_slice(b"\r\n");
         let own = self.is_direct.then_some(head);
-        let names_version = head.fields.all("anthropic-version").next().is_some();
-        let call = Call { names_version, ..self.call(ingress.is_native(), head.method(), ingress.path, b"") };
+        let is_native = ingress.is_native();
+        let names_version = is_native && head.fields.all("anthropic-version").next().is_some();
+        let call = Call { names_version, ..self.call(is_native, head.method(), ingress.path, b"") };
         route::add_credentials(self.account, self.key, own, &call, &mut out);
         let (policy, operation) = (&self.snapshot.headers, ingress.operation);
         route::add_request_fields(&head.fields, policy, self.account, operation, self.is_direct, &mut out);
-        match framing {
+        match payload.framing {
             Framing::Length(length) => length_line(length, &mut out),
             Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
             Framing::Empty | Framing::UntilClose => {}
@@ -181,7 +178,8 @@ impl Target<'_> {
             path,
             body,
             names_version: false,
-            now: SystemTime::now(),
+            // What passes as it came is not signed.
+            now: if is_native { SystemTime::now() } else { SystemTime::UNIX_EPOCH },
         }
     }
 
@@ -217,8 +215,8 @@ impl Target<'_> {
     /// A path of OpenAI's with all that comes before and behind it.
     fn openai_path(&self, path: &str) -> String {
         let provider = self.account.provider;
-        let mut whole = self.key.endpoint.path_prefix.clone();
-        provider.push_openai_path(self.key, self.resolved_model, path, &mut whole);
+        let own = provider.openai_path(self.key, self.resolved_model, path);
+        let mut whole = format!("{}{}", self.key.endpoint.path_prefix, own.as_deref().unwrap_or(path));
         let query = provider.query(self.key);
         if !query.is_empty() {
             whole.push('?');
@@ -245,16 +243,30 @@ impl Target<'_> {
     }
 }
 
+impl Outgoing<'_> {
+    /// Puts a short body right behind the head: copying is cheaper than sending several pieces.
+    fn join(&mut self) {
+        if self.head.len() + self.payload.held() <= JOINED_BYTES_MAX {
+            let mut size_line = Vec::new();
+            for piece in self.payload.framed(&mut size_line) {
+                self.head.extend_from_slice(piece);
+            }
+            self.payload.clear();
+        }
+    }
+}
+
 impl<'a, N: Net> Upstream<'a, N> {
     /// Opens, sends and reads the head of the response. A connection that was kept and turns out to be
     /// dead before a byte of the response is replaced once, unless the client's rest has begun to flow.
     pub(super) async fn open(
         shard: &ShardState<N>,
         attempt: &'a Attempt<'a, N>,
-        outgoing: Outgoing<'_>,
+        mut outgoing: Outgoing<'_>,
         timer: &Timer<N>,
         client: Option<&'a Client<N>>,
     ) -> Result<Self, Ending> {
+        outgoing.join();
         let target = attempt.target;
         let endpoint = &*target.key.endpoint;
         let time_max = target.account.request_time_max;
@@ -323,15 +335,12 @@ impl<'a, N: Net> Upstream<'a, N> {
         time_max: Duration,
     ) -> Result<(), Break> {
         let mut size_line = Vec::new();
-        let pieces = outgoing.payload.framed(&mut size_line);
-        let small = joined(&outgoing.head, &pieces);
-        let [one, two, three, four, five] = pieces;
-        let mut slices = match &small {
-            Some(whole) => [&whole[..], b"", b"", b"", b"", b""],
-            None => [&outgoing.head, one, two, three, four, five],
-        }
-        .map(IoSlice::new);
-        let mut left = if small.is_some() { &mut slices[..1] } else { &mut slices[..] };
+        let [one, two, three, four, five] = outgoing.payload.framed(&mut size_line);
+        let mut slices = [&outgoing.head, one, two, three, four, five].map(IoSlice::new);
+        let mut left = match outgoing.payload.held() {
+            0 => &mut slices[..1],
+            _ => &mut slices[..],
+        };
         let mut is_held_sent = false;
         loop {
             let look = self.patience(shard, self.moved_at, time_max)?;
@@ -512,7 +521,7 @@ impl<'a, N: Net> Upstream<'a, N> {
         self.attempt.completed();
         let is_clean = self.body.is_done() && self.received.is_empty();
         if is_clean && self.head.is_persistent && self.rest.is_none() && !self.is_request_cut {
-            shard.pool.put(self.endpoint, self.socket.into_inner(), shard.net.now());
+            shard.pool.put(&shard.net, self.endpoint, self.socket.into_inner(), shard.net.now());
         }
     }
 }
@@ -536,18 +545,6 @@ impl Break {
             ),
         })
     }
-}
-
-/// Head and body in one piece, where copying is cheaper than sending several.
-fn joined(head: &[u8], pieces: &[&[u8]]) -> Option<Vec<u8>> {
-    let length = head.len() + pieces.iter().map(|piece| piece.len()).sum::<usize>();
-    if length > JOINED_BYTES_MAX {
-        return None;
-    }
-    let mut whole = Vec::with_capacity(length);
-    whole.extend_from_slice(head);
-    pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
-    Some(whole)
 }
 
 fn timeout(target: &Target<'_>, time_max: Duration) -> ApiError {
