@@ -106,14 +106,14 @@ fn write_sampling(
     let sampling = &request.sampling;
     let profile = recipient.profile;
     let is_reward = |value: &Raw<'_>| value.as_number().is_some_and(|number| number < 0.0);
+    let takes_sampling = profile.takes_sampling_at(request.reasoning.as_ref().and_then(Reasoning::degree));
     let takes_penalty =
         |value: &Option<Raw<'_>>| profile.takes_penalties && !value.as_ref().is_some_and(is_reward);
-    let takes_top_p =
-        profile.takes_sampling && (profile.takes_both_samplings || sampling.temperature.is_none());
+    let takes_top_p = takes_sampling && (profile.takes_both_samplings || sampling.temperature.is_none());
     for (name, given, value, is_taken, least, most) in [
-        ("temperature", "temperature", &sampling.temperature, profile.takes_sampling, "0", "1"),
+        ("temperature", "temperature", &sampling.temperature, takes_sampling, "0", "1"),
         ("top_p", "p", &sampling.top_p, takes_top_p, "0.01", "0.99"),
-        ("top_k", "k", &sampling.top_k, profile.takes_sampling, "0", "500"),
+        ("top_k", "k", &sampling.top_k, takes_sampling, "0", "500"),
         (
             "frequency_penalty",
             "frequency_penalty",

@@ -11,7 +11,7 @@ use crate::{
         anthropic::schema::binding,
         json::{Reader, Writer},
     },
-    ir::{Format, Raw, Request, Text},
+    ir::{Format, Raw, Reasoning, Request, Text},
 };
 
 /// Members of Converse that no other dialect has, which clients may say in its words.
@@ -38,7 +38,7 @@ pub(super) fn write_inference(
 ) {
     let profile = recipient.profile;
     let sampling = &request.sampling;
-    let takes_sampling = takes_sampling(recipient, deliberated);
+    let takes_sampling = takes_sampling(request, recipient, deliberated);
     let temperature = taken(sampling.temperature.as_ref(), takes_sampling, "temperature", encoded);
     let takes_top_p = takes_sampling && (profile.takes_both_samplings || temperature.is_none());
     let top_p = taken(sampling.top_p.as_ref(), takes_top_p, "top_p", encoded);
@@ -66,8 +66,9 @@ pub(super) fn write_inference(
     });
 }
 
-fn takes_sampling(recipient: &Recipient<'_>, deliberated: &Deliberated) -> bool {
-    recipient.profile.takes_sampling && !deliberated.binds()
+fn takes_sampling(request: &Request<'_>, recipient: &Recipient<'_>, deliberated: &Deliberated) -> bool {
+    let degree = request.reasoning.as_ref().and_then(Reasoning::degree);
+    recipient.profile.takes_sampling_at(degree) && !deliberated.binds()
 }
 
 fn taken<'v, 'a>(
@@ -126,7 +127,7 @@ pub(super) fn write_additional(
     let mut ours = Vec::new();
     Writer::new(&mut ours).object(|writer| {
         deliberated.write(writer);
-        let takes_top_k = family == Family::Claude && takes_sampling(recipient, deliberated);
+        let takes_top_k = family == Family::Claude && takes_sampling(request, recipient, deliberated);
         if let Some(top_k) = taken(request.sampling.top_k.as_ref(), takes_top_k, "top_k", encoded) {
             writer.member("top_k").raw(top_k);
         }

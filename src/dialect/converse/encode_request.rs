@@ -12,7 +12,7 @@ use crate::{
     dialect::{
         Encoded, Recipient, check_choices,
         json::Writer,
-        turns::{self, Rules, Said, Turn},
+        turns::{self, Block, Rules, Said, Turn},
     },
     ir::{ApiError, Content, Format, Message, Part, Request, Role, Text},
 };
@@ -29,7 +29,10 @@ pub(super) fn encode_request(
     let mut encoded = Encoded::default();
     check_choices(request, "Bedrock")?;
     let family = Family::of(recipient.model);
-    let (systems, messages) = turns::split_systems(&request.messages);
+    // Where a model takes no system, its user says what that would.
+    let takes_system = recipient.profile.takes_system;
+    let (systems, messages) =
+        if takes_system { turns::split_systems(&request.messages) } else { (&[][..], &request.messages[..]) };
     let is_said = |part: &Part<'_>, role| is_said(part, role, family);
     let mut turns = turns::turns(messages, &Rules { is_said: &is_said, takes_system: false });
     note_unsaid(&request.messages, family, &mut encoded);
@@ -50,6 +53,10 @@ pub(super) fn encode_request(
         trim_prefill(&mut turns);
     } else {
         turns::end_with_user(&mut turns);
+    }
+    if let Some(last) = turns.last_mut().filter(|_| !takes_system) {
+        let words = toolbox.instructions.drain(..).map(Said::Ours);
+        last.blocks.extend(words.map(|said| Block { said, cache: None }));
     }
     let system: Vec<_> = systems
         .iter()
@@ -234,6 +241,18 @@ mod tests {
             system,
             r#"{"system":[{"text":"S"}],"messages":[{"role":"user","content":[{"text":"."}]}]}"#
         );
+    }
+
+    #[test]
+    fn a_model_without_a_system_is_told_by_its_user() {
+        let body = r#"{"messages":[{"role":"system","content":"S"},{"role":"user","content":"q"}],"response_format":{"type":"json_object"}}"#;
+        let profile = Profile { takes_system: false, ..Profile::default() };
+        let (text, _) = encoded_for("amazon.titan-text", &profile, body).unwrap();
+        let said = [
+            r#"{"messages":[{"role":"user","content":[{"text":"<system-reminder>\nS\n</system-reminder>"},"#,
+            r#"{"text":"q"},{"text":"Answer with one JSON object and nothing else."}]}]}"#,
+        ];
+        assert_eq!(text, said.concat());
     }
 
     #[test]
