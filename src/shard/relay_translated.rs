@@ -88,6 +88,7 @@ pub(super) async fn relay_translated<N: Net>(
         }
         upstream.attempt.passes(if is_streamed { Passing::Translated(out.len()) } else { Passing::Bytes });
         tally.passed(out.len());
+        tally.said(&out);
         if !out.is_empty() || is_done {
             let before = shard.net.now();
             outlet.pass(shard, client, &out, is_done).await?;
@@ -228,6 +229,7 @@ async fn refuse<N: Net>(
     out.extend_from_slice(b"\r\n");
     out.extend_from_slice(&body);
     tally.passed(body.len());
+    tally.said(&body);
     client.send(shard, [&out]).await?;
     if is_done {
         upstream.release(shard);
