@@ -4,20 +4,24 @@
 mod access;
 mod load;
 mod ring;
+mod room;
 
 use std::{
     net::{IpAddr, TcpStream},
     sync::Arc,
+    time::Instant,
 };
 
 use crate::{
-    config::limits::{ACCESS_RECORDS_MAX, INBOX_MESSAGES_MAX},
+    config::limits::{ACCESS_RECORDS_MAX, CONTENT_WAITING_BYTES_MAX, INBOX_MESSAGES_MAX},
     metrics::Counters,
+    provider::{Grant, Token},
     route::Surface,
 };
-pub use access::{Access, AccessLevel};
+pub use access::{Access, AccessLevel, Content, Excerpt};
 pub use load::Load;
 use ring::Ring;
+use room::Room;
 
 /// What a shard is told.
 #[derive(Debug)]
@@ -56,6 +60,46 @@ pub enum ToControl {
     Scrape(flume::Sender<String>),
     /// Write the access log: there is much of it.
     WriteAccessLog,
+    /// Fetch what a request points at.
+    Fetch(Fetch),
+    /// Get a credential that does not last.
+    Mint {
+        /// How it is got.
+        grant: Arc<Grant>,
+        /// Who waits for it, or for why it cannot be had.
+        reply: flume::Sender<Result<Minted, String>>,
+    },
+}
+
+/// A credential that does not last.
+#[derive(Clone, Debug)]
+pub struct Minted {
+    /// The credential.
+    pub token: Token,
+    /// From when on another one should be asked for.
+    pub renew_at: Instant,
+    /// From when on it is of no use.
+    pub ends_at: Instant,
+}
+
+/// Something that a request points at.
+#[derive(Debug)]
+pub struct Fetch {
+    /// Where it is.
+    pub url: String,
+    /// Whether that may be inside.
+    pub may_be_private: bool,
+    /// Who waits for it, or for why it cannot be had.
+    pub reply: flume::Sender<Result<Fetched, String>>,
+}
+
+/// What a request pointed at.
+#[derive(Debug)]
+pub struct Fetched {
+    /// Such as `image/png`; empty where nobody said.
+    pub media_type: String,
+    /// In base64.
+    pub data: String,
 }
 
 /// How a shard is reached, and how busy it is.
@@ -74,6 +118,8 @@ pub struct ShardLink {
 pub struct AccessRing {
     level: AccessLevel,
     records: Ring<Access>,
+    /// For the bodies in them, bytes.
+    room: Room,
 }
 
 /// The links to all shards, in the order of their numbers.
@@ -104,7 +150,7 @@ impl ShardLink {
 impl AccessRing {
     fn new(level: AccessLevel) -> Self {
         let length = if level == AccessLevel::Nothing { 1 } else { ACCESS_RECORDS_MAX };
-        Self { level, records: Ring::new(length) }
+        Self { level, records: Ring::new(length), room: Room::of(CONTENT_WAITING_BYTES_MAX) }
     }
 
     /// Whether any request may get a line.
@@ -123,21 +169,28 @@ impl AccessRing {
 
     /// Leaves a record for control, which comes by often enough, and is called where much has gathered; false
     /// where there is no room.
-    pub fn push(&self, access: Access, control: &flume::Sender<ToControl>) -> bool {
-        self.records.push(access, || {
+    pub fn push(&self, mut access: Access, control: &flume::Sender<ToControl>) -> bool {
+        if let Some(content) = &mut access.content
+            && !self.room.take(content.bytes())
+        {
+            content.clear();
+        }
+        let bytes = access.content_bytes();
+        let is_kept = self.records.push(access, || {
             // Where control has no time to listen, it has none to write.
             let _ = control.try_send(ToControl::WriteAccessLog);
-        })
+        });
+        if !is_kept {
+            self.room.give_back(bytes);
+        }
+        is_kept
     }
 
     /// The oldest record.
     pub fn pop(&self) -> Option<Access> {
-        self.records.pop()
-    }
-
-    /// Whether there is nothing to write.
-    pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        let access = self.records.pop()?;
+        self.room.give_back(access.content_bytes());
+        Some(access)
     }
 }
 
@@ -146,6 +199,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+    use crate::config::limits::CONTENT_LOGGED_BYTES_MAX;
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "a test makes up its times from the clock")]
@@ -153,9 +207,29 @@ mod tests {
         let ring = AccessRing::new(AccessLevel::All);
         let (control, called) = flume::unbounded();
         let access = Access::new(Instant::now(), [b'0'; 32], "GET", "/health");
-        let kept = (0..ACCESS_RECORDS_MAX + 5).filter(|_| ring.push(access, &control)).count();
+        let kept = (0..ACCESS_RECORDS_MAX + 5).filter(|_| ring.push(access.clone(), &control)).count();
         assert_eq!((kept, called.len()), (ACCESS_RECORDS_MAX, 1));
         assert!(ring.pop().is_some() && ring.push(access, &control));
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test makes up its times from the clock")]
+    fn bodies_wait_up_to_a_bound_and_leave_their_lines_behind() {
+        let ring = AccessRing::new(AccessLevel::All);
+        let (control, _called) = flume::unbounded();
+        let mut access = Access::new(Instant::now(), [b'0'; 32], "POST", "/chat/completions");
+        let mut content = Content::default();
+        content.request.push(&[b'x'; CONTENT_LOGGED_BYTES_MAX + 1]);
+        access.content = Some(Box::new(content));
+        let most = CONTENT_WAITING_BYTES_MAX / CONTENT_LOGGED_BYTES_MAX;
+        assert!((0..most + 2).all(|_| ring.push(access.clone(), &control)));
+        let lengths: Vec<_> = std::iter::from_fn(|| ring.pop())
+            .filter_map(|access| access.content.map(|content| (content.bytes(), content.request.is_cut())))
+            .collect();
+        let mut expected = vec![(CONTENT_LOGGED_BYTES_MAX, true); most];
+        expected.extend([(0, true); 2]);
+        assert_eq!(lengths, expected);
+        assert!(ring.room.take(CONTENT_WAITING_BYTES_MAX), "all of it has been given back");
     }
 
     #[test]

@@ -10,9 +10,9 @@
 //! | [`shard`] | one core: its sockets and the life of each request |
 //! | [`http`] | the grammar of HTTP/1.1: heads, bodies, events |
 //! | [`route`] | where a request goes: operation, account, key |
-//! | [`dialect`] | how it is said: JSON, forms, errors in OpenAI's shape |
+//! | [`dialect`] | how it is said: a folder for each dialect, and the translator between any two |
 //! | [`provider`] | who says it: addresses, credentials, vendors |
-//! | [`ir`] | what is meant, in nobody's dialect |
+//! | [`ir`] | what is meant, in nobody's dialect: requests, events, answers, errors |
 //!
 //! Beside the path of the request:
 //!
@@ -20,7 +20,7 @@
 //! |---|---|
 //! | [`start`] | from arguments to running shards |
 //! | [`config`] | what the operator wrote, checked; every bound |
-//! | [`control`] | the slow world: names, signals, scrapes, the access log, the embedded provider |
+//! | [`control`] | the slow world: names, signals, scrapes, credentials, the access log, the embedded provider |
 //! | [`bus`] | all that crosses threads |
 //! | [`metrics`] | what was counted |
 //! | [`sync`] | what is shared outside of channels is made of this |

@@ -152,6 +152,10 @@ impl Net for Memory {
 
     fn reset_on_close(&self, _: &Stream, _: bool) {}
 
+    fn looks(&self) -> u64 {
+        0
+    }
+
     fn release(&self, _: Stream) -> io::Result<TcpStream> {
         Err(io::ErrorKind::Unsupported.into())
     }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::config::limits::CONTENT_LOGGED_BYTES_MAX;
+
 /// Names in one record, bytes; longer ones are cut.
 const NAMES_BYTES: usize = 120;
 
@@ -16,8 +18,8 @@ pub enum AccessLevel {
     All,
 }
 
-/// A request that has ended. Nothing of its content is in it.
-#[derive(Clone, Copy, Debug)]
+/// A request that has ended. Nothing of its content is in it, unless the operator asked for that.
+#[derive(Clone, Debug)]
 pub struct Access {
     /// When it ended.
     pub ended_at: Instant,
@@ -45,7 +47,25 @@ pub struct Access {
     pub error_code: Option<&'static str>,
     /// Whose fault that was.
     pub error_source: Option<&'static str>,
+    /// What was said, where the operator asked for it.
+    pub content: Option<Box<Content>>,
     names: Names,
+}
+
+/// The bodies of a model call.
+#[derive(Clone, Debug, Default)]
+pub struct Content {
+    /// The client's.
+    pub request: Excerpt,
+    /// The provider's, or the gateway's.
+    pub response: Excerpt,
+}
+
+/// The front of a body, at most `CONTENT_LOGGED_BYTES_MAX`.
+#[derive(Clone, Debug, Default)]
+pub struct Excerpt {
+    bytes: Vec<u8>,
+    is_cut: bool,
 }
 
 /// Account, key and model, one behind the other.
@@ -53,6 +73,38 @@ pub struct Access {
 struct Names {
     bytes: [u8; NAMES_BYTES],
     ends: [u8; 3],
+}
+
+impl Content {
+    /// Bytes that are kept.
+    pub fn bytes(&self) -> usize {
+        self.request.bytes.len() + self.response.bytes.len()
+    }
+
+    /// Keeps nothing but that there was something.
+    pub fn clear(&mut self) {
+        let cut = Excerpt { bytes: Vec::new(), is_cut: true };
+        *self = Self { request: cut.clone(), response: cut };
+    }
+}
+
+impl Excerpt {
+    /// Adds what follows, as far as there is room.
+    pub fn push(&mut self, bytes: &[u8]) {
+        let room = CONTENT_LOGGED_BYTES_MAX - self.bytes.len();
+        self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.is_cut |= bytes.len() > room;
+    }
+
+    /// What is kept.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Whether there was more.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
+    }
 }
 
 impl Access {
@@ -72,6 +124,7 @@ impl Access {
             is_client_gone: false,
             error_code: None,
             error_source: None,
+            content: None,
             names: Names { bytes: [0; NAMES_BYTES], ends: [0; 3] },
         }
     }
@@ -89,13 +142,18 @@ impl Access {
         }
     }
 
-    /// Account, key and model; empty where there are none.
-    pub fn names(&self) -> [&str; 3] {
+    /// Bytes of the bodies that are in it.
+    pub fn content_bytes(&self) -> usize {
+        self.content.as_ref().map_or(0, |content| content.bytes())
+    }
+
+    /// Account, key and model, in UTF-8; empty where there are none.
+    pub fn names(&self) -> [&[u8]; 3] {
         let mut start = 0;
         self.names.ends.map(|end| {
             let name = self.names.bytes.get(start..usize::from(end)).unwrap_or_default();
             start = usize::from(end);
-            std::str::from_utf8(name).unwrap_or_default()
+            name
         })
     }
 }
@@ -108,11 +166,12 @@ mod tests {
     #[expect(clippy::disallowed_methods, reason = "a test makes up its times from the clock")]
     fn names_are_kept_and_cut_between_characters() {
         let mut access = Access::new(Instant::now(), [b'0'; 32], "GET", "/v1/*");
-        assert_eq!(access.names(), [""; 3]);
+        let names = |access: &Access| access.names().map(|name| String::from_utf8(name.to_vec()).unwrap());
+        assert_eq!(names(&access), [""; 3]);
         access.set_names(["openai", "main", "gpt-4o"]);
-        assert_eq!(access.names(), ["openai", "main", "gpt-4o"]);
+        assert_eq!(names(&access), ["openai", "main", "gpt-4o"]);
         let long = "é".repeat(100);
         access.set_names(["openai", "main", &long]);
-        assert_eq!(access.names(), ["openai", "main", &"é".repeat(55)]);
+        assert_eq!(names(&access), ["openai", "main", &"é".repeat(55)]);
     }
 }

@@ -27,9 +27,4 @@ impl<T> Ring<T> {
     pub(super) fn pop(&self) -> Option<T> {
         self.values.pop()
     }
-
-    /// Whether there is nothing to take.
-    pub(super) fn is_empty(&self) -> bool {
-        self.values.is_empty()
-    }
 }

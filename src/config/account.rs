@@ -5,6 +5,7 @@ use std::sync::Arc;
 use url::Url;
 
 use super::{
+    cloud,
     file::{CUSTOM_PROVIDER, OPENAI, PROVIDER},
     key::{self, EmptyList, Surroundings},
     limits, network,
@@ -66,8 +67,7 @@ fn read(name: &str, file: &Section<'_>, empty_list: EmptyList) -> Option<Account
         account: name,
         provider: custom.provider,
         is_keyless: custom.is_keyless || built_in.is_some_and(Provider::is_keyless),
-        has_key_addresses: built_in
-            .is_some_and(|provider| provider.is_spoken() && provider.base_url().is_none()),
+        has_key_addresses: built_in.is_some_and(Provider::has_key_addresses),
         endpoint,
         reach: &reach,
         empty_list,
@@ -196,7 +196,8 @@ fn read_keys(
     let list = field.list();
     let is_listed = list.as_ref().is_some_and(|list| !list.is_empty());
     let base_url = file.section("network_config").field("base_url");
-    let needs_base_url = !(is_listed && surroundings.has_key_addresses);
+    let is_in_cloud = || list.iter().flatten().any(|key| cloud::is_told(&key.section()));
+    let needs_base_url = !(is_listed && (surroundings.has_key_addresses || is_in_cloud()));
     if needs_base_url && surroundings.endpoint.is_none() && base_url.is_blank() {
         base_url.mistake("nothing says where this provider is", "Write its URL, such as https://host/v1");
     }
@@ -364,15 +365,15 @@ mod tests {
     #[test]
     fn a_provider_that_is_not_spoken_to_yet_is_left_out_with_a_warning() {
         let (snapshot, warnings) = accepted(
-            r#"{"providers": {"azure": {"keys": [{"value": "env.NOT_THERE", "azure_key_config": {}}]},
+            r#"{"providers": {"replicate": {"keys": [{"value": "env.NOT_THERE"}]},
                 "groq": {"keys": [{"value": "a"}]}}}"#,
         );
         assert_eq!(snapshot.routes.accounts().len(), 1);
-        assert!(warnings.len() == 1 && warnings[0].starts_with("providers.azure: "), "{warnings:?}");
+        assert!(warnings.len() == 1 && warnings[0].starts_with("providers.replicate: "), "{warnings:?}");
         let (snapshot, warnings) = provider(
             "my-host",
             r#"{"keys": [{"value": "a"}], "network_config": {"base_url": "http://h"},
-                "custom_provider_config": {"base_provider_type": "Anthropic"}}"#,
+                "custom_provider_config": {"base_provider_type": "Replicate"}}"#,
         );
         assert!(snapshot.routes.accounts().is_empty());
         assert!(warnings.len() == 1 && warnings[0].starts_with("providers.my-host: "), "{warnings:?}");

@@ -1,10 +1,12 @@
 //! The meaning of config.json: a snapshot, or all mistakes at once.
 
+use std::sync::Arc;
+
 use super::{
     Finding, Rejected, Snapshot, account,
     file::{AUTH, CLIENT, FILE, GOVERNANCE, SERVER},
     key::EmptyList,
-    limits,
+    limits, models,
     network::is_header_name,
     reader::{Field, Kind, Reading, Section},
 };
@@ -49,6 +51,8 @@ fn snapshot(file: &Section<'_>) -> Snapshot {
     let empty_list = empty_list(&file.field("version"));
     let (accounts, left_out) = account::read_all(&file.section("providers"), empty_list);
     let mut snapshot = Snapshot::new(Routes::new(accounts, None).leave_out(left_out));
+    let catalog = Arc::make_mut(&mut snapshot.models);
+    models::read_all(&file.section("models"), snapshot.routes.accounts(), catalog);
     file.inside("client", |client| read_client(client, &mut snapshot));
     file.inside("server", |server| {
         let connections = server.field("max_connections").limit(limits::CLIENT_CONNECTIONS);
@@ -82,6 +86,14 @@ fn read_client(file: &Section<'_>, snapshot: &mut Snapshot) {
     let bytes = megabytes.and_then(|megabytes| usize::try_from(megabytes * 1024 * 1024).ok());
     snapshot.request_body_bytes_max = bytes.unwrap_or(snapshot.request_body_bytes_max);
     snapshot.allows_direct_keys = file.field("allow_direct_keys").boolean().unwrap_or_default();
+    snapshot.allows_private_media = file.field("allow_private_media_urls").boolean().unwrap_or_default();
+    snapshot.bridges_to_responses = file.field("bridge_to_responses").boolean().unwrap_or(true);
+    snapshot.is_strict = file.field("refuse_unsupported_params").boolean().unwrap_or_default();
+    let log_content = file.field("log_content");
+    snapshot.logs_content = log_content.boolean().unwrap_or_default();
+    if snapshot.logs_content && file.field("disable_content_logging").boolean() == Some(true) {
+        log_content.mistake("`disable_content_logging` forbids what this asks for", "Remove one of the two");
+    }
     CLIENT.read(file);
 }
 
@@ -215,8 +227,10 @@ mod tests {
         let (snapshot, warnings) = accepted(include_str!("everything.json"));
         let accounts = snapshot.routes.accounts().iter();
         let names: Vec<_> = accounts.map(|account| (account.name.as_str(), account.keys.len())).collect();
-        assert_eq!(names, [("openai", 2), ("ollama", 1), ("lab", 1)]);
-        let left_out = ["azure", "vertex", "bedrock", "replicate", "claude-at-home", "empty"];
+        let expected =
+            ["azure", "vertex", "bedrock", "ollama", "lab", "claude-at-home"].map(|name| (name, 1));
+        assert_eq!(names, [&[("openai", 2)], &expected[..]].concat());
+        let left_out = ["replicate", "empty"];
         for name in left_out {
             let path = format!("providers.{name}");
             assert!(warnings.iter().any(|warning| warning.starts_with(&path)), "{name}: {warnings:?}");
@@ -372,6 +386,22 @@ mod tests {
             let names = snapshot.routes.accounts().iter().map(|account| account.name.as_str());
             assert_eq!(names.collect::<Vec<_>>(), [name]);
         }
+    }
+
+    #[test]
+    fn content_is_logged_where_that_is_asked_for_and_not_forbidden() {
+        for (client, expected) in [
+            ("{}", false),
+            (r#"{"disable_content_logging": false, "enable_logging": true}"#, false),
+            (r#"{"log_content": false}"#, false),
+            (r#"{"log_content": true, "disable_content_logging": false}"#, true),
+        ] {
+            let (snapshot, _) = accepted(&format!(r#"{{"client": {client}, {KEYED}}}"#));
+            assert_eq!(snapshot.logs_content, expected, "{client}");
+        }
+        let client = r#"{"log_content": true, "disable_content_logging": true}"#;
+        let paths = mistaken_paths(&format!(r#"{{"client": {client}, {KEYED}}}"#));
+        assert_eq!(paths, ["client.log_content"]);
     }
 
     #[test]

@@ -152,14 +152,11 @@ pub(super) const KEY: Shape = Shape {
     settled: &[],
     protecting: &[],
     idle: &[
-        ("azure_key_config", Object),
-        ("bedrock_key_config", Object),
         ("databricks_key_config", Object),
         ("github_copilot_key_config", Object),
         ("ollama_key_config", Object),
         ("replicate_key_config", Object),
         ("sgl_key_config", Object),
-        ("vertex_key_config", Object),
         ("vllm_key_config", Object),
     ],
 };

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use url::Url;
+
 use super::{
+    cloud::{self, CloudKey},
     file::{ALIAS, KEY},
     network,
     proxy::Reach,
     reader::{Field, Kind, Section},
 };
-use crate::provider::{Endpoint, Key, Models, Provider, Secret};
+use crate::provider::{Cloud, Endpoint, Key, Models, Provider, Secret};
 
 /// What a key says that lists no models, by the `version` of the file.
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -65,6 +68,7 @@ pub(super) fn plain(account: &str, secret: Secret, endpoint: Arc<Endpoint>) -> K
         aliases: Vec::new(),
         is_for_stored_objects: false,
         endpoint,
+        cloud: None,
         fingerprint: 0,
     };
     name(std::slice::from_mut(&mut key), Vec::new(), account);
@@ -84,6 +88,7 @@ fn read(file: &Section<'_>, surroundings: &Surroundings<'_>) -> Option<Key> {
     if blacklisted_models.iter().any(|name| name == "*") {
         models = Models::Only(Vec::new());
     }
+    let CloudKey { cloud, url } = cloud::read(file, !secret.is_empty());
     let key = Key {
         id: file.field("id").text().unwrap_or_default().to_owned(),
         name: name.to_owned(),
@@ -94,7 +99,8 @@ fn read(file: &Section<'_>, surroundings: &Surroundings<'_>) -> Option<Key> {
         blacklisted_models,
         aliases: read_aliases(&file.section("aliases")),
         is_for_stored_objects: file.field("use_for_batch_api").boolean().unwrap_or_default(),
-        endpoint: read_address(file, surroundings).or_else(|| surroundings.endpoint.clone())?,
+        endpoint: read_address(file, url, cloud.as_deref(), surroundings)?,
+        cloud,
         fingerprint: 0,
     };
     Some(key)
@@ -171,9 +177,30 @@ fn read_aliases(file: &Section<'_>) -> Vec<(String, String)> {
     aliases
 }
 
-fn read_address(file: &Section<'_>, surroundings: &Surroundings<'_>) -> Option<Arc<Endpoint>> {
-    let mut url = None;
-    if surroundings.has_key_addresses {
+/// Where a key is used: at its own address, at the account's, or where its cloud has it.
+fn read_address(
+    file: &Section<'_>,
+    own: Option<Url>,
+    cloud: Option<&Cloud>,
+    surroundings: &Surroundings<'_>,
+) -> Option<Arc<Endpoint>> {
+    let mut url = own;
+    if let (Some(cloud), None) = (cloud, &url) {
+        KEY.read(file);
+        if let Some(endpoint) = &surroundings.endpoint {
+            return Some(endpoint.clone());
+        }
+        let provider = surroundings.provider?;
+        let Some(placed) = provider.url_of(cloud) else {
+            file.whole().mistake(
+                "this region makes no address",
+                "Write one such as us-east-1, or network_config.base_url",
+            );
+            return None;
+        };
+        return surroundings.reach.endpoint(&Url::parse(&placed).ok()?, provider);
+    }
+    if surroundings.has_key_addresses && url.is_none() {
         file.inside(&format!("{}_key_config", surroundings.account), |config| {
             let field = config.field("url");
             if surroundings.endpoint.is_none() && field.is_blank() {
@@ -186,7 +213,10 @@ fn read_address(file: &Section<'_>, surroundings: &Surroundings<'_>) -> Option<A
         });
     }
     KEY.read(file);
-    surroundings.reach.endpoint(&url?, surroundings.provider?)
+    match (url, surroundings.provider) {
+        (Some(url), Some(provider)) => surroundings.reach.endpoint(&url, provider),
+        _ => surroundings.endpoint.clone(),
+    }
 }
 
 fn check_repetition(field: &Field<'_>, earlier: &mut Vec<String>) {

@@ -58,6 +58,26 @@ pub const POOL_CONNECTIONS_MAX: usize = 512;
 pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 /// Default of `network_config.stream_idle_timeout_in_seconds`.
 pub const STREAM_IDLE_MAX: Duration = Duration::from_secs(60);
+/// Silence of a translated stream after which the client is shown that it is alive.
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
+/// What is held of an answer that is translated: an event, or a whole document, bytes.
+pub const EVENT_TRANSLATED_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Time for a cloud to give a credential.
+pub const TOKEN_TIME_MAX: Duration = Duration::from_secs(10);
+/// Pause before a cloud that gave none is asked again.
+pub const TOKEN_RETRY: Duration = Duration::from_secs(2);
+/// Life of a credential, whatever its cloud says.
+pub const TOKEN_LIFE_MAX: Duration = Duration::from_secs(12 * 3600);
+/// What a request points at and its provider does not fetch, bytes.
+pub const MEDIA_BYTES_MAX: usize = 20 * 1024 * 1024;
+/// Things that one request points at; one with more is refused.
+pub const MEDIA_MAX: usize = 100;
+/// Things that are fetched at once.
+pub const MEDIA_FETCHES_MAX: usize = 64;
+/// Redirections on the way to one.
+pub const MEDIA_REDIRECTS_MAX: usize = 3;
+/// Time for one to be fetched.
+pub const MEDIA_TIME_MAX: Duration = Duration::from_secs(15);
 /// Silence in both directions of a WebSocket.
 pub const TUNNEL_IDLE_MAX: Duration = Duration::from_secs(900);
 /// Bounds of `client.max_request_body_size_mb`.
@@ -66,6 +86,8 @@ pub const REQUEST_BODY_MEGABYTES: RangeInclusive<u64> = 1..=100_000;
 pub const REQUEST_TIME_SECONDS: RangeInclusive<u64> = 1..=86_400;
 /// Bounds of `network_config.stream_idle_timeout_in_seconds`.
 pub const STREAM_IDLE_SECONDS: RangeInclusive<u64> = 5..=3600;
+/// Bounds of numbers of tokens under `models`.
+pub const MODEL_TOKENS: RangeInclusive<u64> = 1..=1_000_000_000;
 /// Age of a provider's list of models.
 pub const MODELS_AGE_MAX: Duration = Duration::from_secs(300);
 /// Pause before a provider that did not list its models is asked again.
@@ -90,6 +112,10 @@ pub const CONTROL_MESSAGES_MAX: usize = 8192;
 pub const ACCESS_RECORDS_MAX: usize = 1024;
 /// How often control writes the access log; sooner where half of it has filled up.
 pub const ACCESS_LOG_BEAT: Duration = Duration::from_millis(100);
+/// Front of a body that the access log has where `client.log_content` asks for it, bytes.
+pub const CONTENT_LOGGED_BYTES_MAX: usize = 64 * 1024;
+/// Bodies that wait in one shard for the access log, bytes; further lines go without theirs.
+pub const CONTENT_WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Default of `server.max_connections`: client connections of one shard; those beyond it get a 503.
 pub const CLIENT_CONNECTIONS_MAX: usize = 65_536;
 /// Bounds of `server.max_connections`.

@@ -4,12 +4,14 @@
 mod account;
 mod bypass;
 mod check;
+mod cloud;
 mod file;
 mod finding;
 #[cfg(test)]
 mod fixture;
 mod key;
 pub mod limits;
+mod models;
 mod network;
 mod proxy;
 mod reader;

@@ -56,7 +56,7 @@ impl Reach {
             let own = tls.ca_cert_pem.take().unwrap_or_default();
             tls.ca_cert_pem = Some(format!("{own}\n{pem}"));
         }
-        Endpoint::new(url, provider.version_path(), tls, proxy).map(Arc::new)
+        Endpoint::new(url, [provider.version_path(), provider.native_path()], tls, proxy).map(Arc::new)
     }
 }
 

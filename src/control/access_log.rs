@@ -1,4 +1,4 @@
-//! The access log: what the shards leave, formatted and written in bulk beside the control thread.
+//! The access log: what the shards leave, formatted and written in bulk by a thread beside control.
 
 use std::{
     io::{self, Write as _},
@@ -6,74 +6,60 @@ use std::{
 };
 
 use crate::{
-    bus::{Access, ShardLinks},
+    bus::{Access, Excerpt, ShardLinks},
     config::limits::ACCESS_LOG_BEAT,
     dialect::json::document::quote,
+    provider::mask_keys,
 };
 
 /// Text that is gathered before it is written, bytes.
 const PAGE_BYTES: usize = 64 * 1024;
 
 /// Writes lines to stderr, where the rest of the log goes.
-#[derive(Clone)]
 pub(super) struct AccessLog {
     links: ShardLinks,
-    is_json: bool,
     /// One moment, by both clocks.
     epoch: (Instant, SystemTime),
 }
 
 impl AccessLog {
     #[expect(clippy::disallowed_methods, reason = "control is where the clock is read")]
-    pub(super) fn new(links: ShardLinks, is_json: bool) -> Self {
-        Self { links, is_json, epoch: (Instant::now(), SystemTime::now()) }
+    pub(super) fn new(links: ShardLinks) -> Self {
+        Self { links, epoch: (Instant::now(), SystemTime::now()) }
     }
 
-    /// Writes whenever it is time, or told to.
-    pub(super) async fn keep_up(self, told: flume::Receiver<()>) {
+    /// Writes whenever it is time, or told to, and a last time once nobody can tell any more. It has its thread to
+    /// itself: a reader of stderr that is slow holds up this alone.
+    pub(super) fn keep_up(&self, is_json: bool, told: &flume::Receiver<()>) {
+        if is_json { self.write_all::<true>(told) } else { self.write_all::<false>(told) }
+    }
+
+    fn write_all<const IS_JSON: bool>(&self, told: &flume::Receiver<()>) {
         if !self.links.iter().any(|link| link.access.is_on()) {
             return;
         }
-        let mut beat = tokio::time::interval(ACCESS_LOG_BEAT);
-        beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut page = Page::<IS_JSON>::new(self.epoch);
         loop {
-            tokio::select! {
-                _ = beat.tick() => {}
-                told = told.recv_async() => if told.is_err() {
-                    return;
-                },
-            }
-            self.write().await;
-        }
-    }
-
-    /// Writes all that is there. A reader of stderr that is slow holds up this alone.
-    pub(super) async fn write(&self) {
-        if self.links.iter().any(|link| !link.access.is_empty()) {
-            let log = self.clone();
-            // A panic in there is a lost line, and has been reported.
-            let _ = tokio::task::spawn_blocking(move || log.write_now()).await;
-        }
-    }
-
-    fn write_now(&self) {
-        let mut page = Page::new(self.is_json, self.epoch);
-        for link in self.links.iter() {
-            while let Some(access) = link.access.pop() {
-                page.push(&access);
-                if page.text.len() > PAGE_BYTES {
-                    page.flush();
+            let told = told.recv_timeout(ACCESS_LOG_BEAT);
+            for link in self.links.iter() {
+                while let Some(access) = link.access.pop() {
+                    page.push(&access);
+                    if page.text.len() > PAGE_BYTES {
+                        page.flush();
+                    }
                 }
             }
+            page.flush();
+            if told == Err(flume::RecvTimeoutError::Disconnected) {
+                return;
+            }
         }
-        page.flush();
     }
 }
 
 /// Lines that are written at once. A line costs about a microsecond, so that nothing here is formatted by `fmt`.
-struct Page {
+struct Page<const IS_JSON: bool> {
     text: Vec<u8>,
-    is_json: bool,
     epoch: (Instant, SystemTime),
     /// The last second that a line was from, and how it is written.
     second: (u64, String),
@@ -86,18 +72,19 @@ macro_rules! name {
     };
 }
 
-impl Page {
-    fn new(is_json: bool, epoch: (Instant, SystemTime)) -> Self {
-        Self { text: Vec::with_capacity(PAGE_BYTES + 1024), is_json, epoch, second: (0, date_and_time(0)) }
+impl<const IS_JSON: bool> Page<IS_JSON> {
+    fn new(epoch: (Instant, SystemTime)) -> Self {
+        Self { text: Vec::with_capacity(PAGE_BYTES + 1024), epoch, second: (0, date_and_time(0)) }
     }
 
     fn push(&mut self, access: &Access) {
-        let level = if access.status >= 500 { "WARN" } else { "INFO" };
         self.literal(["", "{\"timestamp\":\""]);
         self.time(access.ended_at);
-        self.literal([" ", "\",\"level\":\""]);
-        self.literal([" ", ""]);
-        self.text.extend_from_slice(level.as_bytes());
+        if access.status >= 500 {
+            self.literal([" WARN", "\",\"level\":\"WARN"]);
+        } else {
+            self.literal([" INFO", "\",\"level\":\"INFO"]);
+        }
         self.literal([" access: request", "\",\"target\":\"access\",\"fields\":{\"message\":\"request\""]);
         self.fields(access);
         self.literal(["\n", "}}\n"]);
@@ -127,13 +114,19 @@ impl Page {
         if let Some(source) = access.error_source {
             self.word(name!("error_source"), source.as_bytes());
         }
+        if let Some(content) = &access.content {
+            self.body(name!("request_body"), name!("request_body_cut"), &content.request);
+            self.body(name!("response_body"), name!("response_body_cut"), &content.response);
+        }
     }
 
+    #[inline]
     fn literal(&mut self, [pretty, json]: [&str; 2]) {
-        self.text.extend_from_slice(if self.is_json { json } else { pretty }.as_bytes());
+        self.text.extend_from_slice(if IS_JSON { json } else { pretty }.as_bytes());
     }
 
     /// A value of ours, which needs no escapes.
+    #[inline]
     fn word(&mut self, name: [&str; 2], value: &[u8]) {
         self.literal(name);
         self.text.push(b'"');
@@ -141,23 +134,34 @@ impl Page {
         self.text.push(b'"');
     }
 
-    fn string(&mut self, name: [&str; 2], value: &str) {
+    fn string(&mut self, name: [&str; 2], value: &[u8]) {
         if value.is_empty() {
             return;
         }
-        if value.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
-            self.word(name, value.as_bytes());
+        if value.iter().all(|byte| *byte >= b' ' && *byte != b'"' && *byte != b'\\') {
+            self.word(name, value);
         } else {
             self.literal(name);
-            self.text.extend_from_slice(quote(value).as_bytes());
+            self.text.extend_from_slice(quote(&String::from_utf8_lossy(value)).as_bytes());
         }
     }
 
+    /// What looks like a key in it is masked.
+    fn body(&mut self, name: [&str; 2], name_of_cut: [&str; 2], excerpt: &Excerpt) {
+        let mut body = excerpt.bytes().to_vec();
+        mask_keys(&mut body);
+        self.literal(name);
+        self.text.extend_from_slice(quote(&String::from_utf8_lossy(&body)).as_bytes());
+        self.truth(name_of_cut, excerpt.is_cut());
+    }
+
+    #[inline]
     fn number(&mut self, name: [&str; 2], value: u64) {
         self.literal(name);
         self.text.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
+    #[inline]
     fn truth(&mut self, name: [&str; 2], value: bool) {
         self.literal(name);
         self.text.extend_from_slice(if value { "true" } else { "false" }.as_bytes());
@@ -189,6 +193,9 @@ impl Page {
     }
 
     fn flush(&mut self) {
+        if self.text.is_empty() {
+            return;
+        }
         // Where stderr is closed, nobody wants the log.
         let _ = io::stderr().lock().write_all(&self.text);
         self.text.clear();
@@ -251,7 +258,7 @@ mod tests {
     #[expect(clippy::disallowed_methods, reason = "a test makes up its times from the clock")]
     fn a_line_has_its_time_by_the_wall_clock() {
         let now = Instant::now();
-        let mut page = Page::new(false, (now, SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)));
+        let mut page = Page::<false>::new((now, SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)));
         for at in [now + Duration::from_micros(1_000_007), now - Duration::from_millis(500)] {
             page.push(&Access::new(at, [b'0'; 32], "GET", "/health"));
         }

@@ -2,10 +2,12 @@
 
 mod access_log;
 pub mod demo;
+mod media;
 mod process;
 mod resolver;
 mod scrape;
 mod signals;
+mod tokens;
 
 use std::{io, net::TcpListener};
 
@@ -14,8 +16,10 @@ use crate::{
     config::limits::CONTROL_BEAT,
 };
 use access_log::AccessLog;
+use media::MediaFetcher;
 use resolver::Resolver;
 use scrape::Scraper;
+use tokens::Tokens;
 
 /// What control is started with.
 #[derive(Debug)]
@@ -48,13 +52,17 @@ async fn serve(start: Start, announce: impl FnOnce() -> io::Result<()>) -> io::R
     let mut beat = tokio::time::interval(CONTROL_BEAT);
     let resolver = Resolver::new(links.clone());
     let scraper = Scraper::new(links.clone());
-    let access_log = AccessLog::new(links.clone(), is_log_json);
+    let mut media = MediaFetcher::new();
+    let mut tokens = Tokens::new();
+    let access_log = AccessLog::new(links.clone());
     let (write, told) = flume::bounded(1);
-    tokio::task::spawn_local(access_log.clone().keep_up(told));
+    let written = tokio::task::spawn_blocking(move || access_log.keep_up(is_log_json, &told));
     loop {
         tokio::select! {
             message = messages.recv_async() => match message {
                 Ok(ToControl::Resolve { host }) => resolver.resolve(host),
+                Ok(ToControl::Mint { grant, reply }) => tokens.mint(grant, reply),
+                Ok(ToControl::Fetch(wanted)) => media.fetch(wanted),
                 Ok(ToControl::Scrape(reply)) => scraper.answer(messages.len(), reply),
                 // It is about to write where it has been told already.
                 Ok(ToControl::WriteAccessLog) => drop(write.try_send(())),
@@ -69,7 +77,9 @@ async fn serve(start: Start, announce: impl FnOnce() -> io::Result<()>) -> io::R
             () = signals.wait() => drain(&links),
         }
     }
-    access_log.write().await;
+    drop(write);
+    // A panic in there has been reported, and what it left is lost.
+    let _ = written.await;
     Ok(())
 }
 

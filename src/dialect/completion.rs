@@ -13,13 +13,15 @@ pub struct CompletionTap {
     recent: [Vec<u8>; 2],
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 enum Dialect {
     /// Ends in `[DONE]`, or an error said in band; a finish reason before an orderly end of the response
     /// will do.
     Chat,
     /// Ends in an event of a certain type.
-    Responses,
+    Typed(&'static LazyLock<Vec<Signal>>),
+    /// Has no end signal; a finish reason before an orderly end of the response is one.
+    Generate,
 }
 
 /// Something that ends a stream of responses: bytes to look for, and what must stand before them.
@@ -45,6 +47,13 @@ static RESPONSES: LazyLock<Vec<Signal>> = LazyLock::new(|| {
     ]
 });
 
+static MESSAGES: LazyLock<Vec<Signal>> = LazyLock::new(|| {
+    ["\"message_stop\"", "\"error\""]
+        .into_iter()
+        .map(|name| Signal { finder: Finder::new(name), is_in_place: is_type })
+        .collect()
+});
+
 impl CompletionTap {
     /// For chat and legacy completions.
     pub fn chat() -> Self {
@@ -53,7 +62,17 @@ impl CompletionTap {
 
     /// For responses.
     pub fn responses() -> Self {
-        Self { dialect: Dialect::Responses, has_ended: false, recent: Default::default() }
+        Self { dialect: Dialect::Typed(&RESPONSES), has_ended: false, recent: Default::default() }
+    }
+
+    /// For Anthropic's messages.
+    pub fn messages() -> Self {
+        Self { dialect: Dialect::Typed(&MESSAGES), has_ended: false, recent: Default::default() }
+    }
+
+    /// For what Gemini generates.
+    pub fn generate() -> Self {
+        Self { dialect: Dialect::Generate, has_ended: false, recent: Default::default() }
     }
 
     /// Looks at whole events.
@@ -66,13 +85,23 @@ impl CompletionTap {
                 self.has_ended = data_lines(events).any(is_last);
                 self.remember(events);
             }
-            Dialect::Responses => self.has_ended = RESPONSES.iter().any(|signal| signal.is_in(events)),
+            Dialect::Typed(signals) => self.has_ended = signals.iter().any(|signal| signal.is_in(events)),
+            Dialect::Generate => self.remember(events),
         }
     }
 
     /// Whether an orderly end of the response is the end of the stream.
     pub fn is_complete(&self) -> bool {
-        self.has_ended || self.dialect == Dialect::Chat && has_finish_reason(&self.recent.concat())
+        self.has_ended
+            || match self.dialect {
+                Dialect::Chat => has_finish_reason(&self.recent.concat(), b"\"finish_reason\""),
+                // What was asked is refused by a reason of its own, and an error ends it as well.
+                Dialect::Generate => {
+                    let names: [&[u8]; 3] = [b"\"finishReason\"", b"\"blockReason\"", b"\"status\""];
+                    names.iter().any(|name| has_finish_reason(&self.recent.concat(), name))
+                }
+                Dialect::Typed(_) => false,
+            }
     }
 
     /// Whether the stream has said that it is at its end, whatever happens to the response.
@@ -112,8 +141,7 @@ fn is_last(data: &[u8]) -> bool {
 }
 
 /// Whether one of the choices has ended.
-fn has_finish_reason(events: &[u8]) -> bool {
-    let name = b"\"finish_reason\"";
+fn has_finish_reason(events: &[u8], name: &[u8]) -> bool {
     memmem::find_iter(events, name).any(|at| has_string_value(&events[at + name.len()..]))
 }
 
@@ -228,6 +256,27 @@ mod tests {
         let event =
             r#"data: {"type":"response.output_text.delta","delta":"\"type\":\"response.completed\""}"#;
         assert!(!completes(CompletionTap::responses(), event));
+    }
+
+    #[test]
+    fn messages_end_in_an_event_of_that_type() {
+        let stop = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+        assert!(completes(CompletionTap::messages(), stop));
+        let error = "event: error\ndata: {\"type\": \"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n";
+        assert!(completes(CompletionTap::messages(), error));
+        let delta = r#"data: {"type":"content_block_delta","delta":{"text":"\"type\":\"message_stop\""}}"#;
+        assert!(!completes(CompletionTap::messages(), delta));
+    }
+
+    #[test]
+    fn what_is_generated_ends_with_a_reason() {
+        let last = "data: {\"candidates\":[{\"finishReason\": \"STOP\"}]}\r\n\r\n";
+        assert!(completes(CompletionTap::generate(), last));
+        assert!(completes(
+            CompletionTap::generate(),
+            "data: {\"promptFeedback\":{\"blockReason\":\"SAFETY\"}}\n\n"
+        ));
+        assert!(!completes(CompletionTap::generate(), "data: {\"candidates\":[{\"content\":{}}]}\r\n\r\n"));
     }
 
     #[test]

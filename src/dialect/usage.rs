@@ -32,6 +32,11 @@ impl UsageTap {
         self.told = json::find_usage(end, 0, false).or(self.told);
     }
 
+    /// Takes what somebody else has read.
+    pub fn tell(&mut self, usage: Usage) {
+        self.told = Some(usage);
+    }
+
     /// What has been told so far.
     pub fn told(&self) -> Option<Usage> {
         self.told

@@ -213,6 +213,11 @@ impl Fields {
         self.at.get(position).map(|at| self.value(at))
     }
 
+    /// Whether `Content-Type` says that the body is JSON, of whatever kind.
+    pub fn say_json(&self) -> bool {
+        self.known(Known::ContentType).is_some_and(|kind| kind.windows(4).any(|part| part == b"json"))
+    }
+
     /// Whether a known field stands there more than once.
     pub fn is_repeated(&self, name: Known) -> bool {
         self.repeated & 1 << name as u64 != 0

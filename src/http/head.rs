@@ -1,8 +1,8 @@
 //! Request and response heads: parsed strictly, so that no two readers can disagree about where a message ends.
 
-use std::{fmt, mem::MaybeUninit, ops::Range};
+use std::{borrow::Cow, fmt, mem::MaybeUninit, ops::Range};
 
-use super::{Fields, Framing, Known};
+use super::{Fields, Framing, Known, reason};
 
 /// Header fields of one message; more are refused.
 pub const HEADER_FIELDS_MAX: usize = 128;
@@ -60,7 +60,7 @@ pub struct ResponseHead {
     /// 100 to 999.
     pub status: u16,
     /// What follows the status.
-    pub reason: String,
+    pub reason: Cow<'static, str>,
     /// How its body is delimited.
     pub framing: Framing,
     /// Whether the peer keeps the connection.
@@ -193,8 +193,10 @@ impl ResponseHead {
         }
         let raw = &buffer[..length];
         self.status = status;
-        self.reason.clear();
-        self.reason.push_str(parsed.reason.unwrap_or_default());
+        self.reason = match parsed.reason.unwrap_or_default() {
+            usual if usual == reason(status) => Cow::Borrowed(reason(status)),
+            other => Cow::Owned(other.to_owned()),
+        };
         let are_lines_whole = self.fields.fill(raw, 0, parsed.headers);
         buffer.drain(..length);
         check_line_ends(are_lines_whole)?;
@@ -214,8 +216,16 @@ impl ResponseHead {
 
     /// Whether the body is a stream of server-sent events.
     pub fn is_event_stream(&self) -> bool {
+        self.has_type(b"text/event-stream")
+    }
+
+    /// Whether the body is a stream of AWS's binary frames.
+    pub fn is_frame_stream(&self) -> bool {
+        self.has_type(b"application/vnd.amazon.eventstream")
+    }
+
+    fn has_type(&self, name: &[u8]) -> bool {
         let kind = self.fields.known(Known::ContentType).unwrap_or_default();
-        let name = b"text/event-stream";
         kind.len() >= name.len() && kind[..name.len()].eq_ignore_ascii_case(name)
     }
 }

@@ -1,5 +1,7 @@
 //! A refusal, whoever makes it: what was wrong, whose fault it was, and what to do.
 
+use std::{borrow::Cow, time::Duration};
+
 /// Whose fault an error is: decides retries, health and what is counted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Blame {
@@ -23,9 +25,11 @@ pub struct ApiError {
     /// OpenAI's `code`, null when absent.
     pub code: Option<&'static str>,
     /// The parameter that was wrong, null when absent.
-    pub param: Option<&'static str>,
+    pub param: Option<Cow<'static, str>>,
     /// What was wrong and what to do.
     pub message: String,
+    /// When it may go better, where the provider said so.
+    pub retry_after: Option<Duration>,
 }
 
 impl ApiError {
@@ -38,6 +42,7 @@ impl ApiError {
             code: Some(code),
             param: None,
             message: message.into(),
+            retry_after: None,
         }
     }
 
@@ -52,8 +57,8 @@ impl ApiError {
     }
 
     /// Names the parameter that was wrong.
-    pub fn with_param(mut self, param: &'static str) -> Self {
-        self.param = Some(param);
+    pub fn with_param(mut self, param: impl Into<Cow<'static, str>>) -> Self {
+        self.param = Some(param.into());
         self
     }
 }

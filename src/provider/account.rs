@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Provider, Proxy, Secret};
+use super::{Cloud, Provider, Proxy, Secret};
 
 /// One entry under `providers` of the configuration.
 pub struct Account {
@@ -52,6 +52,8 @@ pub struct Key {
     pub is_for_stored_objects: bool,
     /// Where it is used.
     pub endpoint: Arc<Endpoint>,
+    /// Where in a cloud it is used; none elsewhere.
+    pub cloud: Option<Arc<Cloud>>,
     /// Equal for keys with the same account, id and name, also those of different configurations.
     pub fingerprint: u64,
 }
@@ -80,8 +82,10 @@ pub struct Endpoint {
     pub proxy: Option<Arc<Proxy>>,
     /// Value of `Host`.
     pub authority: String,
-    /// Comes before every path: the base URL's path and the version path, without a `/` at its end.
+    /// Comes before OpenAI's paths: the base URL's path and the version path, without a `/` at its end.
     pub path_prefix: String,
+    /// Comes before the paths of the provider's own API.
+    pub native_prefix: String,
 }
 
 /// How the peer of a TLS connection proves who it is.
@@ -142,9 +146,14 @@ impl Key {
 }
 
 impl Endpoint {
-    /// An endpoint from a parsed base URL, `http` or `https`; what it already has of `version_path` is
-    /// not doubled.
-    pub fn new(url: &url::Url, version_path: &str, tls: Tls, proxy: Option<Arc<Proxy>>) -> Option<Self> {
+    /// An endpoint from a parsed base URL, `http` or `https`; what it already has of a version path, OpenAI's
+    /// or the provider's own, is not doubled.
+    pub fn new(
+        url: &url::Url,
+        [version_path, native_path]: [&str; 2],
+        tls: Tls,
+        proxy: Option<Arc<Proxy>>,
+    ) -> Option<Self> {
         let is_tls = match url.scheme() {
             "http" => false,
             "https" => true,
@@ -157,14 +166,15 @@ impl Endpoint {
             None => host.to_owned(),
         };
         let path = url.path().trim_end_matches('/');
-        let ends = version_path.match_indices('/').map(|(at, _)| at).chain([version_path.len()]);
-        let unversioned = ends.rev().find_map(|end| path.strip_suffix(version_path.get(..end)?));
-        let path_prefix = format!("{}{version_path}", unversioned.unwrap_or(path));
+        let base = without_version(path, version_path).or_else(|| without_version(path, native_path));
+        let base = base.unwrap_or(path);
+        let [path_prefix, native_prefix] =
+            [version_path, native_path].map(|version| format!("{base}{version}"));
         let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
         let tls = is_tls.then_some(tls);
         let mut hasher = DefaultHasher::new();
         (&host, port, &tls, &proxy).hash(&mut hasher);
-        Some(Self { id: hasher.finish(), host, port, tls, proxy, authority, path_prefix })
+        Some(Self { id: hasher.finish(), host, port, tls, proxy, authority, path_prefix, native_prefix })
     }
 
     /// Host and port as `CONNECT` wants them, the port always told.
@@ -172,6 +182,12 @@ impl Endpoint {
         let Self { host, port, .. } = self;
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
+}
+
+/// A path without what it has, at its end, of the beginning of a version path.
+fn without_version<'p>(path: &'p str, version: &str) -> Option<&'p str> {
+    let ends = version.match_indices('/').map(|(at, _)| at).chain([version.len()]);
+    ends.rev().find_map(|end| path.strip_suffix(version.get(..end).filter(|front| !front.is_empty())?))
 }
 
 impl fmt::Debug for Account {
@@ -215,7 +231,7 @@ mod tests {
         ] {
             let endpoint = url::Url::parse(url)
                 .ok()
-                .and_then(|url| Endpoint::new(&url, version_path, Tls::default(), None));
+                .and_then(|url| Endpoint::new(&url, [version_path; 2], Tls::default(), None));
             assert_eq!(endpoint.map(|endpoint| endpoint.to_string()).as_deref(), Some(expected));
         }
     }
@@ -228,7 +244,7 @@ mod tests {
                 let (kind, host) = (ProxyKind::Http, host.to_owned());
                 Arc::new(Proxy { kind, host, port: 1, tls: None, credentials })
             });
-            Endpoint::new(&url::Url::parse(url).unwrap(), "/v1", Tls::default(), proxy).unwrap()
+            Endpoint::new(&url::Url::parse(url).unwrap(), ["/v1"; 2], Tls::default(), proxy).unwrap()
         };
         let ways = [
             endpoint("http://host", None),
@@ -248,7 +264,7 @@ mod tests {
             [("https://host", "host:443"), ("http://host:81", "host:81"), ("http://[::1]", "[::1]:80")]
         {
             let url = url::Url::parse(url).unwrap();
-            let endpoint = Endpoint::new(&url, "", Tls::default(), None).unwrap();
+            let endpoint = Endpoint::new(&url, [""; 2], Tls::default(), None).unwrap();
             assert_eq!(endpoint.connect_authority(), expected);
         }
     }

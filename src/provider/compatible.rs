@@ -1,6 +1,7 @@
 //! Vendors that speak OpenAI's API, a line each.
 
-use super::{Provider, Secret};
+use super::{Call, Chat, Provider, Secret, push_bearer};
+use crate::dialect::{Deltas, Quirks, openai_chat::OpenAiChat};
 
 /// An OpenAI-compatible vendor: where it is, and which variables hold its key.
 #[derive(Debug)]
@@ -9,6 +10,8 @@ pub(super) struct Vendor {
     base_url: &'static str,
     version_path: &'static str,
     key_variables: &'static [&'static str],
+    deltas: &'static Deltas,
+    quirks: &'static Quirks,
 }
 
 const fn vendor(
@@ -17,24 +20,58 @@ const fn vendor(
     version_path: &'static str,
     key_variables: &'static [&'static str],
 ) -> Vendor {
-    Vendor { name, base_url, version_path, key_variables }
+    Vendor { name, base_url, version_path, key_variables, deltas: &MAX_TOKENS, quirks: &COMPATIBLE }
 }
 
+impl Vendor {
+    const fn wanting(self, deltas: &'static Deltas) -> Self {
+        Self { deltas, ..self }
+    }
+
+    /// Takes all that OpenAI takes, by OpenAI's names.
+    const fn like_openai(self) -> Self {
+        Self { deltas: &Deltas::NONE, quirks: &Quirks::OWNER, ..self }
+    }
+}
+
+/// Servers that know the bound of an answer by its older name only, and no role `developer`.
+static MAX_TOKENS: Deltas =
+    Deltas { renamed: &[("max_completion_tokens", "max_tokens")], dropped: &[], takes_developer: false };
+
+/// Mistral refuses members that it does not know (422).
+static MISTRAL: Deltas = Deltas {
+    renamed: &[("max_completion_tokens", "max_tokens"), ("seed", "random_seed")],
+    dropped: &[
+        "audio",
+        "logit_bias",
+        "modalities",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "stream_options",
+        "user",
+        "verbosity",
+        "web_search_options",
+    ],
+    takes_developer: false,
+};
+
+/// Groq refuses these (400).
+static GROQ: Deltas =
+    Deltas { renamed: &[], dropped: &["logit_bias", "logprobs", "top_logprobs"], takes_developer: false };
+
+/// How such servers differ when they are asked for a client of another dialect.
+static COMPATIBLE: Quirks =
+    Quirks { says_max_tokens: true, takes_developer: false, takes_service_tier: false, ..Quirks::OWNER };
+
 /// In the order in which a merged list of models shows them. An empty URL must be configured.
-/// anthropic, gemini and cohere are reached at the OpenAI-compatible endpoints of these vendors.
 pub(super) static VENDORS: &[Vendor] = &[
-    vendor("openai", "https://api.openai.com", "/v1", &["OPENAI_API_KEY", "OPENAI_KEY"]),
-    vendor("anthropic", "https://api.anthropic.com", "/v1", &["ANTHROPIC_API_KEY", "ANTHROPIC_KEY"]),
-    vendor(
-        "gemini",
-        "https://generativelanguage.googleapis.com",
-        "/v1beta/openai",
-        &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
-    ),
-    vendor("mistral", "https://api.mistral.ai", "/v1", &["MISTRAL_API_KEY", "MISTRAL_KEY"]),
-    vendor("groq", "https://api.groq.com/openai", "/v1", &["GROQ_API_KEY"]),
-    vendor("cohere", "https://api.cohere.ai/compatibility", "/v1", &["COHERE_API_KEY", "CO_API_KEY"]),
-    vendor("openrouter", "https://openrouter.ai/api", "/v1", &["OPENROUTER_API_KEY"]),
+    vendor("openai", "https://api.openai.com", "/v1", &["OPENAI_API_KEY", "OPENAI_KEY"]).like_openai(),
+    vendor("mistral", "https://api.mistral.ai", "/v1", &["MISTRAL_API_KEY", "MISTRAL_KEY"]).wanting(&MISTRAL),
+    vendor("groq", "https://api.groq.com/openai", "/v1", &["GROQ_API_KEY"]).wanting(&GROQ),
+    vendor("openrouter", "https://openrouter.ai/api", "/v1", &["OPENROUTER_API_KEY"]).like_openai(),
     vendor("deepseek", "https://api.deepseek.com", "/v1", &["DEEPSEEK_API_KEY"]),
     vendor("xai", "https://api.x.ai", "/v1", &["XAI_API_KEY"]),
     vendor("cerebras", "https://api.cerebras.ai", "/v1", &["CEREBRAS_API_KEY"]),
@@ -47,9 +84,6 @@ pub(super) static VENDORS: &[Vendor] = &[
     vendor("ollama", "", "/v1", &[]),
     vendor("sgl", "", "/v1", &[]),
     vendor("vllm", "", "/v1", &[]),
-    vendor("azure", "", "", &[]),
-    vendor("bedrock", "", "", &[]),
-    vendor("vertex", "", "", &[]),
     vendor("bedrock_mantle", "", "", &[]),
     vendor("databricks", "", "", &[]),
     vendor("deepgram", "", "", &[]),
@@ -82,6 +116,14 @@ impl Provider for Vendor {
         self.key_variables
     }
 
+    fn deltas(&self) -> &'static Deltas {
+        self.deltas
+    }
+
+    fn chat(&self, _: &str) -> Chat {
+        Chat::new(&OpenAiChat, self.quirks)
+    }
+
     fn is_spoken(&self) -> bool {
         !(self.base_url.is_empty() && self.version_path.is_empty())
     }
@@ -90,15 +132,19 @@ impl Provider for Vendor {
         self.is_spoken()
     }
 
+    fn has_responses(&self) -> bool {
+        self.name == "openai"
+    }
+
+    fn has_key_addresses(&self) -> bool {
+        self.is_keyless()
+    }
+
     fn is_keyless(&self) -> bool {
         self.base_url.is_empty() && self.is_spoken()
     }
 
-    fn authorize(&self, key: &Secret, head: &mut Vec<u8>) {
-        if !key.is_empty() {
-            head.extend_from_slice(b"Authorization: Bearer ");
-            head.extend_from_slice(key.reveal().as_bytes());
-            head.extend_from_slice(b"\r\n");
-        }
+    fn authorize(&self, key: &Secret, _: &Call<'_>, head: &mut Vec<u8>) {
+        push_bearer(key, head);
     }
 }

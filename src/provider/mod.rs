@@ -2,18 +2,31 @@
 //! No provider is named outside this module and the operator's file.
 
 mod account;
+mod anthropic;
+mod azure;
+mod bedrock;
+mod cloud;
+mod cohere;
 mod compatible;
 mod credentials;
+mod gemini;
+mod models;
 mod proxy;
+mod vertex;
 
-use std::fmt;
+use std::{fmt, time::SystemTime};
 
+use crate::dialect::{
+    Deltas, ProviderDialect, Quirks, openai_chat::OpenAiChat, openai_responses::OpenAiResponses,
+};
 pub use account::{Account, Endpoint, Key, Models, Tls};
+pub use cloud::{AwsRole, Cloud, Grant, GrantKind, Token};
 pub use credentials::{Secret, mask_keys, mask_secret};
+pub use models::{Catalog, Change, FLAGS, Flag, Rule};
 pub use proxy::{Proxy, ProxyCredentials, ProxyKind};
 
 /// What `base_provider_type` of a custom provider may name so far: built-in providers it is spoken to like.
-pub const BASE_PROVIDER_TYPES: &[&str] = &["openai"];
+pub const BASE_PROVIDER_TYPES: &[&str] = &["openai", "anthropic", "gemini", "cohere", "bedrock"];
 
 /// One vendor, or one way of speaking to vendors that resemble each other.
 pub trait Provider: fmt::Debug + Sync {
@@ -26,6 +39,38 @@ pub trait Provider: fmt::Debug + Sync {
     /// What follows the base URL before OpenAI's paths (`/chat/completions` …).
     fn version_path(&self) -> &'static str;
 
+    /// What follows the base URL before the paths of its own API.
+    fn native_path(&self) -> &'static str {
+        self.version_path()
+    }
+
+    /// Whether requests in a dialect reach it as they are, by the dialect's name.
+    fn speaks(&self, dialect: &str) -> bool {
+        self.speaks_openai() && dialect.starts_with("openai")
+    }
+
+    /// Whether it serves models that have no chat completions, or none with tools, by responses.
+    fn has_responses(&self) -> bool {
+        false
+    }
+
+    /// How its chats differ from OpenAI's, where it is spoken to in that dialect.
+    fn deltas(&self) -> &'static Deltas {
+        &Deltas::NONE
+    }
+
+    /// How it is asked for chats with a model.
+    fn chat(&self, model: &str) -> Chat {
+        let _ = model;
+        Chat::new(&OpenAiChat, &Quirks::OWNER)
+    }
+
+    /// Appends what follows `native_path` where a chat is asked for.
+    fn push_chat_path(&self, key: &Key, model: &str, is_streamed: bool, path: &mut String) {
+        let _ = (key, model, is_streamed);
+        path.push_str("/chat/completions");
+    }
+
     /// Environment variables that hold its key when no configuration is there, first found wins.
     fn key_variables(&self) -> &'static [&'static str];
 
@@ -37,18 +82,120 @@ pub trait Provider: fmt::Debug + Sync {
     /// Whether it is spoken to in OpenAI's own dialect, so that what nobody reads can go there.
     fn speaks_openai(&self) -> bool;
 
+    /// Whether its keys say where they are used, in `<name>_key_config.url`.
+    fn has_key_addresses(&self) -> bool {
+        false
+    }
+
     /// Whether it can be called without a key.
     fn is_keyless(&self) -> bool {
         false
     }
 
-    /// Appends the header lines that prove who calls.
-    fn authorize(&self, key: &Secret, head: &mut Vec<u8>);
+    /// What follows `version_path` where a path of OpenAI's is asked for; none where that path itself does.
+    fn openai_path(&self, key: &Key, model: Option<&str>, path: &str) -> Option<String> {
+        let _ = (key, model, path);
+        None
+    }
+
+    /// What each query says beside what the client says in it; empty for nothing.
+    fn query(&self, key: &Key) -> String {
+        let _ = key;
+        String::new()
+    }
+
+    /// The base URL of a key, where that is decided by its place in a cloud.
+    fn url_of(&self, cloud: &Cloud) -> Option<String> {
+        let _ = cloud;
+        None
+    }
+
+    /// Appends the header lines that prove who calls, and what else its API wants.
+    fn authorize(&self, key: &Secret, call: &Call<'_>, head: &mut Vec<u8>);
 }
 
-/// All built-in providers.
+/// A call to a provider, for those that sign it.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// Whether it is one of the provider's own API, not of OpenAI's.
+    pub is_native: bool,
+    /// Where the key is used.
+    pub cloud: Option<&'a Cloud>,
+    /// The credential that does not last, where the key is one that is exchanged.
+    pub token: Option<&'a Token>,
+    /// `POST` …
+    pub method: &'a str,
+    /// Value of `Host`.
+    pub authority: &'a str,
+    /// As it is sent, with the query.
+    pub path: &'a str,
+    /// As it is sent.
+    pub body: &'a [u8],
+    /// Whether the client has named the version of the API itself.
+    pub names_version: bool,
+    /// By the wall clock.
+    pub now: SystemTime,
+}
+
+/// How a provider is asked for chats.
+#[derive(Clone, Copy, Debug)]
+pub struct Chat {
+    /// The way that it is said.
+    pub dialect: &'static dyn ProviderDialect,
+    /// How the provider differs from the dialect's owner.
+    pub quirks: &'static Quirks,
+    /// Path of OpenAI's that is asked instead of the chat's own.
+    pub openai_path: Option<&'static str>,
+}
+
+impl Chat {
+    /// What OpenAI's models without chat completions are asked by.
+    pub const RESPONSES: Self =
+        Self { dialect: &OpenAiResponses, quirks: &Quirks::OWNER, openai_path: Some("/responses") };
+
+    /// By the provider's own path for chats.
+    pub const fn new(dialect: &'static dyn ProviderDialect, quirks: &'static Quirks) -> Self {
+        Self { dialect, quirks, openai_path: None }
+    }
+}
+
+/// A model's name as it stands in a path: SDKs encode the slash in it.
+pub fn path_segment(model: &str) -> String {
+    let mut segment = String::with_capacity(model.len());
+    for byte in model.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'@' => {
+                segment.push(char::from(byte));
+            }
+            _ => segment.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    segment
+}
+
+/// Appends a bearer token, where there is one.
+fn push_bearer(key: &Secret, head: &mut Vec<u8>) {
+    if !key.is_empty() {
+        head.extend_from_slice(b"Authorization: Bearer ");
+        head.extend_from_slice(key.reveal().as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Those with an API of their own, in the order in which a merged list of models shows them.
+static NATIVE: [&dyn Provider; 6] = [
+    &anthropic::Anthropic,
+    &gemini::Gemini,
+    &vertex::Vertex,
+    &bedrock::Bedrock,
+    &azure::Azure,
+    &cohere::Cohere,
+];
+
+/// All built-in providers, OpenAI first.
 pub fn built_in() -> impl Iterator<Item = &'static dyn Provider> {
-    compatible::VENDORS.iter().map(|vendor| vendor as &dyn Provider)
+    let mut compatible = compatible::VENDORS.iter().map(|vendor| vendor as &dyn Provider);
+    compatible.next().into_iter().chain(NATIVE).chain(compatible)
 }
 
 /// The built-in provider of that name, in lower case.

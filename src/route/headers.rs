@@ -2,7 +2,7 @@
 
 use crate::{
     http::{Fields, Known, RequestHead},
-    provider::{Account, Key},
+    provider::{Account, Call, Key, Secret},
     route::Operation,
 };
 
@@ -117,20 +117,47 @@ pub fn add_request_fields(
         add_subprotocols(fields, policy, head);
         head.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n");
     }
-    if fields.has_own() {
-        for (name, value) in fields.iter() {
-            let extra = without_prefix(name, OWN).and_then(|own| without_prefix(own, EXTRA));
-            let extra =
-                extra.filter(|extra| may_be_extra(extra, policy) && !has_operator_field(account, extra));
-            if let Some(extra) = extra {
-                push(extra, value, head);
-            }
-        }
-    }
+    add_extra_fields(fields, policy, account, head);
     if operation.is_model_call() {
         push(b"Accept-Encoding", b"identity", head);
     }
     add_operator_fields(account, is_direct, head);
+}
+
+/// Appends the fields of a request whose body has been translated: of the client's those that the operator
+/// has allowed, since the provider's mean other things.
+pub fn add_translated_fields(
+    fields: &Fields,
+    policy: &HeaderPolicy,
+    account: &Account,
+    is_direct: bool,
+    head: &mut Vec<u8>,
+) {
+    for (name, value) in fields.iter() {
+        let is_allowed = policy.allowed.iter().any(|allowed| name.eq_ignore_ascii_case(allowed.as_bytes()));
+        if is_allowed && may_be_extra(name, policy) && !has_operator_field(account, name) {
+            push(name, value, head);
+        }
+    }
+    add_extra_fields(fields, policy, account, head);
+    push(b"Content-Type", b"application/json", head);
+    push(b"Accept-Encoding", b"identity", head);
+    push(b"User-Agent", concat!("bifrost/", env!("CARGO_PKG_VERSION")).as_bytes(), head);
+    add_operator_fields(account, is_direct, head);
+}
+
+/// Appends the fields that a client has disguised so that they reach the provider.
+fn add_extra_fields(fields: &Fields, policy: &HeaderPolicy, account: &Account, head: &mut Vec<u8>) {
+    if !fields.has_own() {
+        return;
+    }
+    for (name, value) in fields.iter() {
+        let extra = without_prefix(name, OWN).and_then(|own| without_prefix(own, EXTRA));
+        let extra = extra.filter(|extra| may_be_extra(extra, policy) && !has_operator_field(account, extra));
+        if let Some(extra) = extra {
+            push(extra, value, head);
+        }
+    }
 }
 
 /// Appends the subprotocols that are no fields in disguise which would be held back.
@@ -177,11 +204,35 @@ pub fn add_response_fields(fields: &Fields, replaces_cors: bool, head: &mut Vec<
     fields.push_lines(is_kept, head);
 }
 
+/// Appends the fields of an upstream's response whose body has been translated: all but those that are about
+/// its bytes.
+pub fn add_translated_response_fields(fields: &Fields, replaces_cors: bool, head: &mut Vec<u8>) {
+    let names_hops = names_hops(fields);
+    let about_bytes =
+        ["etag", "content-md5", "content-digest", "repr-digest", "cache-control", "accept-ranges"];
+    let is_kept = |name: &[u8], known: Option<Known>| {
+        let is_cors = replaces_cors && without_prefix(name, "access-control-").is_some();
+        let is_about_bytes = matches!(known, Some(Known::ContentType | Known::ContentEncoding))
+            || about_bytes.iter().any(|field| name.eq_ignore_ascii_case(field.as_bytes()));
+        !(is_cors
+            || is_about_bytes
+            || known.is_some_and(is_of_response_hop)
+            || names_hops && is_hop(fields, name))
+    };
+    fields.push_lines(is_kept, head);
+}
+
 /// The lines that prove to the provider who calls: the key's, or the caller's own.
-pub fn add_credentials(account: &Account, key: &Key, own: Option<&RequestHead>, head: &mut Vec<u8>) {
+pub fn add_credentials(
+    account: &Account,
+    key: &Key,
+    own: Option<&RequestHead>,
+    call: &Call<'_>,
+    head: &mut Vec<u8>,
+) {
     let Some(own) = own else {
         if !has_operator_field(account, b"authorization") {
-            account.provider.authorize(&key.secret, head);
+            account.provider.authorize(&key.secret, call, head);
         }
         return;
     };
@@ -190,6 +241,14 @@ pub fn add_credentials(account: &Account, key: &Key, own: Option<&RequestHead>, 
             push(name, value, head);
         }
     }
+}
+
+/// Appends what proves to a provider of another dialect that the caller itself calls.
+pub fn add_own_credentials(account: &Account, own: &RequestHead, call: &Call<'_>, head: &mut Vec<u8>) {
+    let bearer = |value: &[u8]| without_prefix(value, "bearer ").unwrap_or(value).to_vec();
+    let value = own.fields.iter().find(|(name, value)| is_credential(name) && !value.is_empty());
+    let Some(secret) = value.and_then(|(_, value)| String::from_utf8(bearer(value)).ok()) else { return };
+    account.provider.authorize(&Secret::new(&secret), call, head);
 }
 
 /// A client may ask for any field that is not bound to a connection, a credential, decided, or denied.

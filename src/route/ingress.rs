@@ -2,8 +2,18 @@
 
 use std::borrow::Cow;
 
-use super::query::model_in_query;
-use crate::ir::ApiError;
+use super::{
+    path::{MODEL_PATH, Mount, mounted, plain_path},
+    query::model_in_query,
+};
+use crate::{
+    dialect::{
+        ClientDialect, anthropic::Anthropic, gemini::Gemini, openai_chat::OpenAiChat,
+        openai_completion::OpenAiCompletion, openai_responses::OpenAiResponses,
+    },
+    ir::ApiError,
+    provider::path_segment,
+};
 
 /// Where a request belongs.
 #[derive(Debug, PartialEq)]
@@ -40,15 +50,8 @@ pub struct Ingress<'a> {
     pub path: &'a str,
     /// The model that the path, or a WebSocket's query, names, decoded.
     pub model: Option<Cow<'a, str>>,
-}
-
-/// The prefixes under which OpenAI's API is served.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Mount {
-    /// `/openai` and `/openai/v1`.
-    OpenAi,
-    /// `/v1`.
-    V1,
+    /// What is done with the model, where the path says that behind its name: `generateContent` …
+    pub action: Option<Cow<'a, str>>,
 }
 
 /// What a request asks a provider to do.
@@ -60,6 +63,10 @@ pub enum Operation {
     Completion,
     /// `/responses`
     Responses,
+    /// `/messages`
+    Message,
+    /// `/models/{model}:generateContent` and `:streamGenerateContent`
+    Generate,
     /// `/embeddings`
     Embedding,
     /// `/audio/speech`
@@ -93,7 +100,11 @@ pub enum Operation {
     Passthrough,
 }
 
-impl Ingress<'_> {
+impl<'a> Ingress<'a> {
+    fn new(mount: Mount, operation: Operation, path: &'a str) -> Self {
+        Self { mount, operation, path, model: None, action: None }
+    }
+
     /// What a request asks for that wants to go on in WebSocket: the query names the model.
     pub fn upgraded(self, query: Option<&str>) -> Result<Self, ApiError> {
         if self.operation != Operation::Passthrough {
@@ -103,14 +114,35 @@ impl Ingress<'_> {
         let model = model.map(|model| Cow::Owned(model.into_owned()));
         Ok(Self { operation: Operation::WebSocket, model, ..self })
     }
+
+    /// Whether the path asks for a stream.
+    pub fn is_streamed(&self) -> bool {
+        self.action.as_deref() == Some(STREAM_GENERATE)
+    }
+
+    /// Whether the path names the model.
+    pub fn names_model_in_path(&self) -> bool {
+        self.model.is_some() && self.operation != Operation::WebSocket
+    }
+
+    /// The path behind the prefix, with another model in it.
+    pub fn path_with_model(&self, model: &str) -> String {
+        let action = self.action.as_deref().map(|action| format!(":{action}")).unwrap_or_default();
+        format!("{MODEL_PATH}{}{action}", path_segment(model))
+    }
+
+    /// Whether it asks for the API of a provider that is not OpenAI.
+    pub fn is_native(&self) -> bool {
+        matches!(self.mount, Mount::Anthropic | Mount::Genai)
+    }
 }
 
 impl Operation {
     /// Bifrost's name for it, as in the metrics' label `method`.
     pub fn label(self, is_streamed: bool) -> &'static str {
         match (self, is_streamed) {
-            (Self::Chat, false) => "chat_completion",
-            (Self::Chat, true) => "chat_completion_stream",
+            (Self::Chat | Self::Message | Self::Generate, false) => "chat_completion",
+            (Self::Chat | Self::Message | Self::Generate, true) => "chat_completion_stream",
             (Self::Completion, false) => "text_completion",
             (Self::Completion, true) => "text_completion_stream",
             (Self::Responses, false) => "responses",
@@ -148,6 +180,18 @@ impl Operation {
             }
             _ => self.label(is_streamed),
         }
+    }
+
+    /// The dialect of a chat; none for anything else.
+    pub fn dialect(self) -> Option<&'static dyn ClientDialect> {
+        Some(match self {
+            Self::Chat => &OpenAiChat,
+            Self::Completion => &OpenAiCompletion,
+            Self::Responses => &OpenAiResponses,
+            Self::Message => &Anthropic,
+            Self::Generate => &Gemini,
+            _ => return None,
+        })
     }
 
     /// Whether its body may be a form.
@@ -197,20 +241,28 @@ static MODEL_CALLS: [(&str, Operation); 21] = [
 /// Further ones, with the id of an object between a start and an end.
 static STATEFUL_PATHS: [(&str, &str); 2] = [("/assistants/", ""), ("/threads/", "/runs")];
 
+/// The POSTs of Anthropic's API whose bodies name a model.
+static ANTHROPIC_CALLS: [(&str, Operation); 3] = [
+    ("/messages", Operation::Message),
+    ("/messages/count_tokens", Operation::OtherModelCall),
+    ("/complete", Operation::OtherModelCall),
+];
+
+/// What Google's API does that is a chat.
+const GENERATE: &str = "generateContent";
+const STREAM_GENERATE: &str = "streamGenerateContent";
+
 /// What `allowed_requests` calls asking for models.
 pub const LIST_MODELS: &str = "list_models";
-
-/// What stands before a model's name in a path.
-const MODEL_PATH: &str = "/models/";
 
 /// Finds where a request belongs; a path that could be read in two ways is refused.
 pub fn locate<'a>(surface: Surface, method: &str, path: &'a str) -> Result<Place<'a>, ApiError> {
     // The paths that matter most are plain as they stand; one with an id in it may not be.
     if surface != Surface::Admin
         && let Some((mount, rest)) = mounted(path)
-        && let Some(operation) = plain_call(method, rest)
+        && let Some(operation) = plain_call(method, mount, rest)
     {
-        return Ok(Place::Call(Ingress { mount, operation, path: rest, model: None }));
+        return Ok(Place::Call(Ingress::new(mount, operation, rest)));
     }
     if matches!(method, "TRACE" | "CONNECT") {
         return Err(ApiError::client(405, "method_not_allowed", format!("{method} is not allowed here.")));
@@ -232,7 +284,8 @@ pub fn locate<'a>(surface: Surface, method: &str, path: &'a str) -> Result<Place
         return Err(unknown(method, path, "This port serves /health and /metrics only"));
     }
     let elsewhere = || {
-        let remedy = "OpenAI's API is served under /openai, /openai/v1 and /v1: set the SDK's base_url to one of these";
+        let remedy = "OpenAI's API is served under /openai, /openai/v1 and /v1, Anthropic's under /anthropic, Google's \
+            under /genai: set the SDK's base_url to one of these";
         unknown(method, path, remedy)
     };
     let (mount, rest) = mounted(path).ok_or_else(elsewhere)?;
@@ -241,40 +294,47 @@ pub fn locate<'a>(surface: Surface, method: &str, path: &'a str) -> Result<Place
     if mount == Mount::V1 && plain == "/models" && matches!(method, "GET" | "HEAD") {
         return Ok(Place::Models);
     }
-    if let Some(model) = plain.strip_prefix(MODEL_PATH) {
-        let model = Some(Cow::Owned(model.to_owned()));
-        return Ok(Place::Call(Ingress { mount, operation: Operation::ModelDetails, path: rest, model }));
-    }
-    let operation = model_call(method, plain).unwrap_or(Operation::Passthrough);
-    Ok(Place::Call(Ingress { mount, operation, path: rest, model: None }))
-}
-
-/// A model's name as it stands in a path: SDKs encode the slash in it.
-pub fn path_segment(model: &str) -> String {
-    let mut segment = String::with_capacity(model.len());
-    for byte in model.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'@' => {
-                segment.push(char::from(byte));
-            }
-            _ => segment.push_str(&format!("%{byte:02X}")),
+    if let Some(named) = plain.strip_prefix(MODEL_PATH) {
+        let done = named.rsplit_once(':').filter(|_| mount == Mount::Genai);
+        let (model, action) = done.map_or((named, None), |(model, action)| (model, Some(action)));
+        let operation = match action {
+            Some(GENERATE | STREAM_GENERATE) => Operation::Generate,
+            Some(_) => Operation::OtherModelCall,
+            None => Operation::ModelDetails,
+        };
+        if action.is_some() && method != "POST" {
+            return Err(ApiError::client(
+                405,
+                "method_not_allowed",
+                "Use POST for what is done with a model.",
+            ));
         }
+        let model = Some(Cow::Owned(model.to_owned()));
+        let action = action.map(|action| Cow::Owned(action.to_owned()));
+        return Ok(Place::Call(Ingress { model, action, ..Ingress::new(mount, operation, rest) }));
     }
-    segment
+    let operation = model_call(method, mount, plain).unwrap_or(Operation::Passthrough);
+    Ok(Place::Call(Ingress::new(mount, operation, rest)))
 }
 
-fn plain_call(method: &str, path: &str) -> Option<Operation> {
-    let (_, operation) = MODEL_CALLS.iter().find(|(known, _)| *known == path)?;
+fn plain_call(method: &str, mount: Mount, path: &str) -> Option<Operation> {
+    let calls = match mount {
+        Mount::OpenAi | Mount::V1 => &MODEL_CALLS[..],
+        Mount::Anthropic => &ANTHROPIC_CALLS,
+        Mount::Genai => return None,
+    };
+    let (_, operation) = calls.iter().find(|(known, _)| *known == path)?;
     (method == "POST").then_some(*operation)
 }
 
-fn model_call(method: &str, path: &str) -> Option<Operation> {
+fn model_call(method: &str, mount: Mount, path: &str) -> Option<Operation> {
     let has_id = |(start, end): &(&str, &str)| {
         let id = path.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
         id.is_some_and(|id| !id.is_empty() && !id.contains('/'))
     };
-    let is_stateful = || method == "POST" && STATEFUL_PATHS.iter().any(has_id);
-    plain_call(method, path).or_else(|| is_stateful().then_some(Operation::StatefulCall))
+    let is_openai = matches!(mount, Mount::OpenAi | Mount::V1);
+    let is_stateful = || is_openai && method == "POST" && STATEFUL_PATHS.iter().any(has_id);
+    plain_call(method, mount, path).or_else(|| is_stateful().then_some(Operation::StatefulCall))
 }
 
 /// The route that a path belongs to, one of few: for the metrics' label `path`.
@@ -285,72 +345,26 @@ pub fn template(path: &str) -> &'static str {
         _ => {}
     }
     let Some((mount, rest)) = mounted(path) else { return "other" };
-    let known = MODEL_CALLS.iter().find(|(path, _)| *path == rest).map(|(path, _)| *path);
-    match (mount, known) {
-        (_, Some(path)) => path,
-        (Mount::OpenAi, None) => "/openai/*",
-        (Mount::V1, None) => "/v1/*",
-    }
-}
-
-fn mounted(path: &str) -> Option<(Mount, &str)> {
-    [("/openai/v1", Mount::OpenAi), ("/openai", Mount::OpenAi), ("/v1", Mount::V1)].into_iter().find_map(
-        |(prefix, mount)| Some((mount, path.strip_prefix(prefix).filter(|rest| rest.starts_with('/'))?)),
-    )
-}
-
-/// The path as every reader understands it. What readers disagree about is refused, since a request
-/// that is passed through carries our key.
-fn plain_path(path: &str) -> Result<Cow<'_, str>, ApiError> {
-    let refused = |what: &str| {
-        ApiError::client(
-            400,
-            "invalid_path",
-            format!("The path has {what}. Send the plain path of the endpoint."),
-        )
+    let known = |calls: &[(&'static str, Operation)]| {
+        calls.iter().find(|(path, _)| *path == rest).map(|(path, _)| *path)
     };
-    if path.bytes().any(|byte| byte.is_ascii_control() || matches!(byte, b'\\' | b'#')) {
-        return Err(refused("a character that no path may have"));
+    match mount {
+        Mount::OpenAi => known(&MODEL_CALLS).unwrap_or("/openai/*"),
+        Mount::V1 => known(&MODEL_CALLS).unwrap_or("/v1/*"),
+        Mount::Anthropic => known(&ANTHROPIC_CALLS).unwrap_or("/anthropic/*"),
+        Mount::Genai if rest.ends_with(":generateContent") => "/models/{model}:generateContent",
+        Mount::Genai if rest.ends_with(":streamGenerateContent") => "/models/{model}:streamGenerateContent",
+        Mount::Genai => "/genai/*",
     }
-    let plain = if path.contains('%') {
-        percent_decoded(path).ok_or_else(|| refused("a broken escape"))?
-    } else {
-        path.into()
-    };
-    let slashes = |path: &str| path.bytes().filter(|byte| *byte == b'/').count();
-    // Behind `/models/` stands one name, whose slash the SDKs encode.
-    let names_model = path.contains(MODEL_PATH);
-    if !names_model && slashes(&plain) != slashes(path)
-        || plain.bytes().any(|byte| byte.is_ascii_control() || byte == b'\\')
-    {
-        return Err(refused("an encoded slash, backslash or control character"));
-    }
-    let mut segments = plain.strip_prefix('/').unwrap_or(&plain).split('/').peekable();
-    while let Some(segment) = segments.next() {
-        if segment == "." || segment == ".." {
-            return Err(refused("a dot segment"));
-        }
-        if segment.is_empty() && segments.peek().is_some() {
-            return Err(refused("an empty segment"));
-        }
-    }
-    Ok(plain)
 }
 
-/// A text without its escapes; none where these are broken, or hide what is not UTF-8.
-pub fn percent_decoded(path: &str) -> Option<Cow<'_, str>> {
-    let mut plain = Vec::with_capacity(path.len());
-    let mut bytes = path.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            plain.push(byte);
-            continue;
-        }
-        let high = char::from(bytes.next()?).to_digit(16)?;
-        let low = char::from(bytes.next()?).to_digit(16)?;
-        plain.push((high * 16 + low) as u8);
+/// The dialect in which a refusal is said at a path.
+pub fn dialect_at(path: &str) -> &'static dyn ClientDialect {
+    match mounted(path) {
+        Some((Mount::Anthropic, _)) => &Anthropic,
+        Some((Mount::Genai, _)) => &Gemini,
+        _ => &OpenAiChat,
     }
-    String::from_utf8(plain).ok().map(Cow::Owned)
 }
 
 fn not_allowed(method: &str, path: &str) -> ApiError {

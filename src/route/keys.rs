@@ -95,7 +95,8 @@ mod tests {
             blacklisted_models: vec!["forbidden".to_owned()],
             aliases: Vec::new(),
             is_for_stored_objects: false,
-            endpoint: Arc::new(Endpoint::new(&url, "/v1", Tls::default(), None).unwrap()),
+            endpoint: Arc::new(Endpoint::new(&url, ["/v1"; 2], Tls::default(), None).unwrap()),
+            cloud: None,
             fingerprint: 0,
         }
     }

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::ingress::{path_segment, percent_decoded};
+use super::path::percent_decoded;
 use crate::ir::ApiError;
+use crate::provider::path_segment;
 
 /// A query without the parameter `key`, which is a credential; the rest as sent.
 pub fn query_without_credentials(query: &str) -> String {

@@ -9,6 +9,18 @@ use crate::{
 /// A longer model name is refused, bytes.
 const MODEL_BYTES_MAX: usize = 512;
 
+/// Which bytes nearly all model names are made of.
+static PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        plain[byte as usize] =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':' | b'/' | b'.');
+        byte += 1;
+    }
+    plain
+};
+
 /// The accounts of one configuration and the defaults of the mounts.
 #[derive(Debug, Default)]
 pub struct Routes {
@@ -20,6 +32,10 @@ pub struct Routes {
     openai_default: Option<usize>,
     /// Position of the account that serves a bare model under `/v1`.
     v1_default: Option<usize>,
+    /// Position of the account that serves a bare model under `/anthropic`.
+    anthropic_default: Option<usize>,
+    /// Position of the account that serves a bare model under `/genai`.
+    genai_default: Option<usize>,
 }
 
 impl Routes {
@@ -31,7 +47,9 @@ impl Routes {
         let openai = position("openai");
         let first = (!accounts.is_empty()).then_some(0);
         let (openai_default, v1_default) = (fixed.or(openai), fixed.or(openai).or(first));
-        Self { openai_default, v1_default, accounts, left_out: Vec::new() }
+        let own = |names: &[&str]| fixed.or_else(|| names.iter().find_map(|name| position(name)));
+        let (anthropic_default, genai_default) = (own(&["anthropic"]), own(&["gemini", "vertex"]));
+        Self { openai_default, v1_default, anthropic_default, genai_default, accounts, left_out: Vec::new() }
     }
 
     /// With the names of accounts that were left out: whoever asks for one is told so.
@@ -52,10 +70,16 @@ impl Routes {
 
     /// The account that serves a model, and the model's name without the account's.
     pub fn find<'m>(&self, mount: Mount, model: &'m str) -> Result<(&Account, &'m str), ApiError> {
-        check_model(model)?;
+        let is_plain = is_plain(model);
+        if !is_plain {
+            check_unusual(model)?;
+        }
         if let Some((prefix, rest)) = model.split_once('/') {
             if let Some(account) = self.account(prefix) {
-                check_model(rest)?;
+                // The end of a plain name is plain, or empty.
+                if !is_plain || rest.is_empty() {
+                    check_unusual(rest)?;
+                }
                 return Ok((account, rest));
             }
             if self.left_out.iter().any(|name| name == prefix) {
@@ -75,33 +99,41 @@ impl Routes {
                 return Err(not_found(message));
             }
         }
-        let account =
-            self.default_at(mount).ok_or_else(|| self.no_default("Name the model as `provider/model`"))?;
+        let account = self
+            .default_at(mount)
+            .ok_or_else(|| self.no_default(mount, "Name the model as `provider/model`"))?;
         Ok((account, model))
     }
 
     /// The account that serves what names no model.
     pub fn default(&self, mount: Mount) -> Result<&Account, ApiError> {
-        self.default_at(mount).ok_or_else(|| self.no_default("Call it under /v1"))
+        self.default_at(mount).ok_or_else(|| self.no_default(mount, "Call it under /v1"))
     }
 
     fn default_at(&self, mount: Mount) -> Option<&Account> {
         let position = match mount {
             Mount::OpenAi => self.openai_default,
             Mount::V1 => self.v1_default,
+            Mount::Anthropic => self.anthropic_default,
+            Mount::Genai => self.genai_default,
         };
         position.and_then(|at| self.accounts.get(at))
     }
 
-    fn no_default(&self, remedy: &str) -> ApiError {
+    fn no_default(&self, mount: Mount, remedy: &str) -> ApiError {
+        let name = match mount {
+            Mount::OpenAi | Mount::V1 => "openai",
+            Mount::Anthropic => "anthropic",
+            Mount::Genai => "gemini",
+        };
         not_found(if self.accounts.is_empty() {
             "No provider is configured. Set OPENAI_API_KEY (or another provider's key variable) and \
              start the gateway again, write a config.json, or try `bifrost demo`, which needs no key."
                 .to_owned()
         } else {
             format!(
-                "The provider `openai`, which serves what names no provider here, is not configured. {remedy}, \
-                 or add `providers.openai` to config.json."
+                "The provider `{name}`, which serves what names no provider here, is not configured. {remedy}, \
+                 or add `providers.{name}` to config.json."
             )
         })
     }
@@ -144,18 +176,17 @@ fn variable_hint(prefix: &str) -> String {
     variables.first().map(|name| format!(", or set {name} where there is no config.json")).unwrap_or_default()
 }
 
-fn check_model(model: &str) -> Result<(), ApiError> {
-    // Nearly all names are made of these; a dot must not begin a segment.
-    let mut before = b'/';
-    let mut is_plain = |byte: u8| {
-        let begins_segment = std::mem::replace(&mut before, byte) == b'/';
-        byte.is_ascii_alphanumeric()
-            || matches!(byte, b'-' | b'_' | b':' | b'/')
-            || byte == b'.' && !begins_segment
-    };
-    if !model.is_empty() && model.len() <= MODEL_BYTES_MAX && model.bytes().all(&mut is_plain) {
-        return Ok(());
-    }
+/// Whether a name is made of what nearly all are made of; a dot must not begin a segment.
+fn is_plain(model: &str) -> bool {
+    let bytes = model.as_bytes();
+    let begins_with_dot = |pair: &[u8]| pair == b"/.";
+    !model.is_empty()
+        && model.len() <= MODEL_BYTES_MAX
+        && bytes.iter().all(|byte| PLAIN[usize::from(*byte)])
+        && !(bytes.starts_with(b".") || bytes.windows(2).any(begins_with_dot))
+}
+
+fn check_unusual(model: &str) -> Result<(), ApiError> {
     let refused = |what: &str| {
         Err(ApiError::client(400, "invalid_value", format!("The model name {what}.")).with_param("model"))
     };
@@ -188,7 +219,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::provider::{Provider, Secret};
+    use crate::provider::{Call, Provider, Secret};
 
     fn routes(names: &[&str], default: Option<&str>) -> Routes {
         let account = |name: &&str| Account {
@@ -277,7 +308,7 @@ mod tests {
             false
         }
 
-        fn authorize(&self, _: &Secret, _: &mut Vec<u8>) {}
+        fn authorize(&self, _: &Secret, _: &Call<'_>, _: &mut Vec<u8>) {}
     }
 
     #[test]
@@ -288,6 +319,5 @@ mod tests {
         let error = check_tunnel(&foreign).unwrap_err();
         assert_eq!((error.status, error.code), (501, Some("websocket_not_supported")));
         assert!(error.message.contains("`openai`"), "{}", error.message);
-        assert!(provider::built_in().filter(|one| one.is_spoken()).all(|one| one.speaks_openai()));
     }
 }

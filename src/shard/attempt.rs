@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     dialect::UsageTap,
-    ir::{ApiError, Blame},
+    ir::{ApiError, Blame, Usage},
     metrics::{Call, KeyLabels, Outcome, SeriesId},
     route::Operation,
 };
@@ -52,6 +52,8 @@ pub(super) enum Passing<'a> {
     Events(&'a [u8]),
     /// A whole document, or what of it had not been passed on before.
     Document(&'a [u8]),
+    /// So many bytes of a stream in another dialect.
+    Translated(usize),
     /// Something that is not looked at.
     Bytes,
 }
@@ -123,10 +125,12 @@ impl<'a, N: Net> Attempt<'a, N> {
             self.overhead.set(Some(self.before + after));
         }
         match content {
-            Passing::Events([]) | Passing::Bytes => {}
+            Passing::Events([]) | Passing::Translated(0) | Passing::Bytes => {}
             Passing::Document(end) => self.usage.borrow_mut().push_document(end),
-            Passing::Events(events) => {
-                self.usage.borrow_mut().push_events(events);
+            Passing::Events(_) | Passing::Translated(_) => {
+                if let Passing::Events(events) = content {
+                    self.usage.borrow_mut().push_events(events);
+                }
                 let now = self.heard_at.get();
                 match self.events_at.replace(Some(now)) {
                     None => self.first_token.set(Some(now.saturating_duration_since(self.began))),
@@ -137,6 +141,11 @@ impl<'a, N: Net> Attempt<'a, N> {
                 }
             }
         }
+    }
+
+    /// What has been used up, as the translation of the answer has read it.
+    pub(super) fn told(&self, usage: Usage) {
+        self.usage.borrow_mut().tell(usage);
     }
 
     /// The answer is whole.

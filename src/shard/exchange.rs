@@ -4,13 +4,14 @@ use std::borrow::Cow;
 
 use super::{
     attempt::Attempt,
+    carriage::{Carriage, Incoming},
     connection::{Client, Ending},
     net::Net,
     relay::{Commit, relay},
+    relay_translated::relay_translated,
     respond,
     state::ShardState,
     tally::Tally,
-    tunnel::Payload,
     upstream::{Outgoing, Target, Upstream},
     websocket::tunnel,
 };
@@ -25,7 +26,10 @@ use crate::{
     },
     http::{Framing, Known, RequestHead},
     ir::ApiError,
-    route::{Choice, Ingress, Operation, Place, check_tunnel, has_credentials, locate, no_key, pick},
+    provider::Token,
+    route::{
+        Choice, Ingress, Operation, Place, check_tunnel, dialect_at, has_credentials, locate, no_key, pick,
+    },
 };
 
 /// Serves one request; true where the client's connection may serve another.
@@ -60,17 +64,22 @@ pub(super) async fn exchange<N: Net>(
         }
         Wanted::Arrived => client.take_body(&mut body)?,
     };
+    if snapshot.logs_content && ingress.operation.is_model_call() && form.is_none() {
+        tally.quote(&body);
+    }
     let read_at = shard.net.now();
     let outline = outline(&ingress, head, &body, form.as_deref())?; // 4 dialect: model and stream; no tree
-    let target = plan(shard, &snapshot, &ingress, head, &outline)?; // 5 route: account and key
+    let mut target = plan(shard, &snapshot, &ingress, head, &outline)?; // 5 route: account and key
+    target.token = token(shard, client, &target).await?;
     form = form.filter(|form| !is_whole && form.model().is_some());
     if outline.model.is_none() && !is_whole && ingress.operation.is_model_call() {
         check_any_model(&target)?;
     }
-    let splice = target.splice(&outline, &ingress); // 6 dialect: the provider's name of the model
-    let payload = Payload::new(&body, splice, is_whole, head.framing);
+    let incoming = Incoming { ingress: &ingress, head, outline: &outline, body: &body, is_whole };
+    let carriage = Carriage::of(shard, client, incoming, &target, tally.request_id()).await?; // 6 dialect
+    let payload = carriage.payload(incoming, &target);
     let outgoing = Outgoing {
-        head: target.request_head(&ingress, head, payload.framing),
+        head: carriage.head(incoming, &target, &payload),
         payload,
         is_head: head.method() == "HEAD",
         may_switch: ingress.operation == Operation::WebSocket,
@@ -89,8 +98,15 @@ pub(super) async fn exchange<N: Net>(
         is_unread: !ingress.operation.is_model_call(),
         tap: completion_tap(ingress.operation).filter(|_| target.account.signals_end),
         cors: respond::cors_lines(&snapshot, head),
+        dropped: carriage.dropped_params(),
+        client_dialect: dialect_at(head.path()),
     };
-    let relayed = relay(shard, upstream, client, head, tally, commit).await; // 8 and back
+    let relayed = match carriage {
+        Carriage::Translated(translation) => {
+            Box::pin(relay_translated(shard, upstream, client, head, tally, commit, *translation)).await
+        }
+        _ => relay(shard, upstream, client, head, tally, commit).await, // 8 and back
+    };
     relayed.inspect_err(|ending| attempt.failed(ending))
 }
 
@@ -128,10 +144,9 @@ fn wanted(ingress: &Ingress<'_>, head: &RequestHead) -> Result<Wanted, ApiError>
 
 /// Whether the body has to be looked at for a model.
 fn is_scanned(ingress: &Ingress<'_>, head: &RequestHead) -> bool {
-    let is_json = || head.fields.known_text(Known::ContentType).is_some_and(|kind| kind.contains("json"));
     ingress.operation.is_model_call()
         || ingress.operation.may_name_model()
-            && is_json()
+            && head.fields.say_json()
             && !matches!(head.framing, Framing::Empty | Framing::Length(0))
 }
 
@@ -205,7 +220,10 @@ fn outline<'a>(
     form: Option<&FormScanner>,
 ) -> Result<Outline<'a>, ApiError> {
     if let Some(model) = ingress.model.as_deref() {
-        return Ok(Outline { model: Some(Cow::Borrowed(model)), ..Outline::default() });
+        let scanned = is_scanned(ingress, head).then(|| json::scan(body)).transpose();
+        let outline = scanned.map_err(|error| refuse_body(error, body))?.unwrap_or_default();
+        let model = Some(Cow::Borrowed(model));
+        return Ok(Outline { model, is_streamed: ingress.is_streamed(), ..outline });
     }
     if !is_scanned(ingress, head) {
         return Ok(Outline::default());
@@ -313,9 +331,26 @@ fn plan<'s, N: Net>(
         account,
         key,
         is_direct,
+        token: None,
         original_model: outline.model.as_deref(),
         alias: alias.map(|(alias, _)| alias),
         resolved_model: alias.map(|(_, resolved)| resolved).or(model),
+    })
+}
+
+/// The credential that a key is exchanged for, where it is one that is.
+async fn token<N: Net>(
+    shard: &ShardState<N>,
+    client: &Client<N>,
+    target: &Target<'_>,
+) -> Result<Option<Token>, ApiError> {
+    let grant = target.key.cloud.as_deref().and_then(|cloud| cloud.grant.as_ref());
+    let Some(grant) = grant.filter(|_| !target.is_direct) else { return Ok(None) };
+    let found = shard.tokens.find(grant, &shard.net, &client.timer, &shard.control).await;
+    found.map(Some).map_err(|why| {
+        let name = &target.account.name;
+        let message = format!("The gateway has no credentials for the provider `{name}`: {why}.");
+        ApiError::provider(502, "upstream_credentials", message)
     })
 }
 
@@ -338,6 +373,8 @@ fn completion_tap(operation: Operation) -> Option<CompletionTap> {
     match operation {
         Operation::Chat | Operation::Completion => Some(CompletionTap::chat()),
         Operation::Responses => Some(CompletionTap::responses()),
+        Operation::Message => Some(CompletionTap::messages()),
+        Operation::Generate => Some(CompletionTap::generate()),
         _ => None,
     }
 }

@@ -2,17 +2,21 @@
 //! comes from others comes through the inbox.
 
 mod attempt;
+mod carriage;
 mod connect;
 mod connection;
 mod exchange;
 mod inbox;
 mod listener;
+mod media;
 mod models;
 mod names;
 pub mod net;
 mod pool;
+mod profiles;
 mod proxy;
 mod relay;
+mod relay_translated;
 mod respond;
 mod socket;
 mod socks;
@@ -20,6 +24,8 @@ mod state;
 mod tally;
 mod timer;
 mod tls;
+mod tokens;
+mod translation;
 mod tunnel;
 mod upstream;
 mod websocket;

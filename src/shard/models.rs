@@ -141,24 +141,34 @@ async fn ask<N: Net>(
 ) -> Option<Vec<Value>> {
     let keys = account.keys.iter().filter(|key| *key.endpoint == *endpoint);
     let key = pick(keys, None, Choice::Fixed, &mut shard.rng.borrow_mut())?;
+    let timer = Timer::new(shard.net.clone());
+    let token = match key.cloud.as_deref().and_then(|cloud| cloud.grant.as_ref()) {
+        Some(grant) => Some(shard.tokens.find(grant, &shard.net, &timer, &shard.control).await.ok()?),
+        None => None,
+    };
     let target = Target {
         snapshot,
         account,
         key,
         is_direct: false,
+        token,
         original_model: None,
         alias: None,
         resolved_model: None,
     };
-    let prefix = &key.endpoint.path_prefix;
-    let mut head =
-        format!("GET {prefix}/models HTTP/1.1\r\nHost: {}\r\n", key.endpoint.authority).into_bytes();
-    route::add_credentials(account, key, None, &mut head);
+    let own = account.provider.openai_path(key, None, "/models");
+    let mut path = format!("{}{}", key.endpoint.path_prefix, own.as_deref().unwrap_or("/models"));
+    let query = account.provider.query(key);
+    if !query.is_empty() {
+        path.push('?');
+        path.push_str(&query);
+    }
+    let mut head = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n", key.endpoint.authority).into_bytes();
+    route::add_credentials(account, key, None, &target.call(false, "GET", &path, b""), &mut head);
     route::add_operator_fields(account, false, &mut head);
     head.extend_from_slice(b"Accept: application/json\r\nAccept-Encoding: identity\r\n\r\n");
     let payload = Payload::none();
     let outgoing = Outgoing { head, payload, is_head: false, may_switch: false, form: None };
-    let timer = Timer::new(shard.net.clone());
     let attempt = Attempt::new(shard, &target, "list_models");
     let opened: Result<_, Ending> = Upstream::open(shard, &attempt, outgoing, &timer, None).await;
     let mut upstream = opened.ok()?;

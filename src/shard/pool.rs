@@ -1,4 +1,5 @@
-//! Idle connections to upstreams, per core: the one used last is used first.
+//! Idle connections to upstreams, per core: of those that the engine has looked at since, the one used last is used
+//! first.
 
 use std::{
     cell::RefCell,
@@ -13,8 +14,7 @@ use futures_lite::AsyncRead;
 use super::{net::Net, tls::Wire};
 use crate::config::limits::{POOL_CONNECTIONS_MAX, POOL_IDLE_MAX};
 
-/// What a peer says beyond its answer has come to the engine's ears within this time; before, only the
-/// system knows.
+/// What a peer says beyond its answer has come to the engine's ears within this time.
 const TELLING: Duration = Duration::from_millis(10);
 
 /// The idle connections of one core, by endpoint.
@@ -23,6 +23,8 @@ pub(super) struct Pool<N: Net>(RefCell<BTreeMap<u64, Vec<Idle<N>>>>);
 struct Idle<N: Net> {
     wire: Wire<N::Stream>,
     since: Instant,
+    /// The engine's looks by then: until the next one only the system knows what the peer says.
+    looks: u64,
 }
 
 impl<N: Net> Default for Pool<N> {
@@ -36,22 +38,28 @@ impl<N: Net> Pool<N> {
     pub(super) fn take(&self, net: &N, endpoint: u64, now: Instant) -> Option<Wire<N::Stream>> {
         let mut pool = self.0.borrow_mut();
         let idle = pool.get_mut(&endpoint)?;
-        while let Some(mut last) = idle.pop() {
+        let looks = net.looks();
+        loop {
+            // To ask the system costs a call.
+            let told = idle.iter().rposition(|one| one.looks != looks);
+            let mut last = match told {
+                Some(position) => idle.remove(position),
+                None => idle.pop()?,
+            };
             let age = now.saturating_duration_since(last.since);
-            let is_untold = age < TELLING && net.has_input(last.wire.stream());
+            let is_untold = told.is_none() && age < TELLING && net.has_input(last.wire.stream());
             if age < POOL_IDLE_MAX && !is_untold && is_silent(&mut last.wire) {
                 return Some(last.wire);
             }
         }
-        None
     }
 
     /// Keeps a connection whose last response was read to its end.
-    pub(super) fn put(&self, endpoint: u64, wire: Wire<N::Stream>, now: Instant) {
+    pub(super) fn put(&self, net: &N, endpoint: u64, wire: Wire<N::Stream>, now: Instant) {
         let mut pool = self.0.borrow_mut();
         let idle = pool.entry(endpoint).or_default();
         if idle.len() < POOL_CONNECTIONS_MAX {
-            idle.push(Idle { wire, since: now });
+            idle.push(Idle { wire, since: now, looks: net.looks() });
         }
     }
 
@@ -116,8 +124,8 @@ mod tests {
         with_pool(async |net, pool| {
             let [(first, first_peer), (last, last_peer)] = connections(&net).await;
             let now = net.now();
-            pool.put(1, first, now);
-            pool.put(1, last, now);
+            pool.put(&net, 1, first, now);
+            pool.put(&net, 1, last, now);
             assert!(pool.take(&net, 2, now).is_none());
             drop(pool.take(&net, 1, now).unwrap());
             assert!(is_closed(&last_peer) && !is_closed(&first_peer));
@@ -128,11 +136,37 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_that_the_engine_has_looked_at_is_used_before_one_that_the_system_must_be_asked_about() {
+        with_pool(async |net, pool| {
+            let [(early, early_peer), (late, late_peer)] = connections(&net).await;
+            pool.put(&net, 1, early, net.now());
+            // The task waits, and with it the engine.
+            net.sleep(Duration::from_millis(1)).await;
+            pool.put(&net, 1, late, net.now());
+            drop(pool.take(&net, 1, net.now()).unwrap());
+            assert!(is_closed(&early_peer) && !is_closed(&late_peer));
+            drop(pool.take(&net, 1, net.now()).unwrap());
+            assert!(is_closed(&late_peer));
+        });
+    }
+
+    #[test]
+    fn what_a_peer_says_before_the_engine_looks_is_heard_without_asking_the_system() {
+        with_pool(async |net, pool| {
+            let [(surplus, mut peer)] = connections(&net).await;
+            pool.put(&net, 1, surplus, net.now());
+            peer.write_all(b"HTTP/1.1 200 OK\r\n").unwrap();
+            net.sleep(Duration::from_millis(1)).await;
+            assert!(pool.take(&net, 1, net.now()).is_none());
+        });
+    }
+
+    #[test]
     fn a_connection_whose_peer_goes_on_is_not_used_even_before_an_event_tells() {
         with_pool(async |net, pool| {
             let [(surplus, mut peer)] = connections(&net).await;
             let now = net.now();
-            pool.put(1, surplus, now);
+            pool.put(&net, 1, surplus, now);
             peer.write_all(b"HTTP/1.1 200 OK\r\n").unwrap();
             assert!(pool.take(&net, 1, now).is_none());
         });
@@ -143,8 +177,8 @@ mod tests {
         with_pool(async |net, pool| {
             let [(old, old_peer), (young, young_peer)] = connections(&net).await;
             let begin = net.now();
-            pool.put(1, old, begin);
-            pool.put(1, young, begin + Duration::from_secs(1));
+            pool.put(&net, 1, old, begin);
+            pool.put(&net, 1, young, begin + Duration::from_secs(1));
             pool.sweep(begin + POOL_IDLE_MAX);
             assert!(is_closed(&old_peer) && !is_closed(&young_peer));
             assert_eq!(pool.len(), 1);

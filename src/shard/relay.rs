@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     config::limits::{EVENT_HELD_BYTES_MAX, REFUSAL_BYTES_MAX, WINDOW_BYTES_MAX},
-    dialect::{CompletionTap, openai_chat},
-    http::{EventBoundary, Framing, Known, RequestHead, chunk_head, length_line, response_line},
+    dialect::{ClientDialect, CompletionTap},
+    http::{EventBoundary, Framing, RequestHead, chunk_head, length_line, response_line},
     ir::ApiError,
     provider::{self, Secret},
     route,
@@ -37,6 +37,10 @@ pub(super) struct Commit<'t, 's> {
     pub(super) tap: Option<CompletionTap>,
     /// Header lines for browsers.
     pub(super) cors: String,
+    /// Parameters that the provider did not get.
+    pub(super) dropped: Vec<String>,
+    /// How errors of the gateway's own are said.
+    pub(super) client_dialect: &'static dyn ClientDialect,
 }
 
 /// How a response is passed on.
@@ -51,10 +55,10 @@ enum Kind {
 }
 
 /// The response as the client gets it.
-struct Outlet {
+pub(super) struct Outlet {
     /// Sent together with the first content; then the buffer in which pieces are put together.
-    head: Vec<u8>,
-    framing: Framing,
+    pub(super) head: Vec<u8>,
+    pub(super) framing: Framing,
 }
 
 /// Passes a response on; true where the client's connection may serve another request.
@@ -124,6 +128,9 @@ pub(super) async fn relay<N: Net>(
             _ => Passing::Bytes,
         });
         tally.passed(ready);
+        if kind != Kind::Bytes {
+            tally.said(&upstream.content[..ready]);
+        }
         let before = shard.net.now();
         outlet.pass(shard, client, &upstream.content[..ready], is_whole).await?;
         // While the client takes what there is, the upstream's time does not pass.
@@ -172,20 +179,19 @@ pub(super) async fn relay<N: Net>(
     // Whole events only have gone out, so that this one is read as one.
     tally.failed(&error);
     let mut event = Vec::new();
-    openai_chat::encode_stream_error(&error, &mut event);
+    commit.client_dialect.encode_stream_error(&error, &mut event);
     outlet.pass(shard, client, &event, true).await?;
     Ok(is_persistent)
 }
 
 fn kind<N: Net>(upstream: &Upstream<'_, N>, commit: &Commit<'_, '_>) -> Kind {
-    let content_type = upstream.head.fields.known_text(Known::ContentType).unwrap_or_default();
     if upstream.head.status >= 400 && (!upstream.is_encoded() || commit.target.is_key_refused(&upstream.head))
     {
         // What is said of a failed request may show our key.
         Kind::Document
     } else if upstream.head.is_event_stream() && !upstream.is_encoded() {
         Kind::Events
-    } else if !commit.is_unread && content_type.contains("json") {
+    } else if !commit.is_unread && upstream.head.fields.say_json() {
         Kind::Document
     } else {
         Kind::Bytes
@@ -240,7 +246,8 @@ fn is_cut_short<N: Net>(kind: Kind, upstream: &Upstream<'_, N>, tap: &mut Option
     !tap.is_complete()
 }
 
-fn stream_error(broken: Break, target: &Target<'_>) -> ApiError {
+/// What a client is told that has a part of a stream.
+pub(super) fn stream_error(broken: Break, target: &Target<'_>) -> ApiError {
     let name = &target.account.name;
     let (code, what) = match broken {
         Break::Elapsed => ("upstream_timeout", "fell silent".to_owned()),
@@ -285,6 +292,7 @@ fn response_head<N: Net>(
     if commit.target.is_key_refused(&upstream.head) {
         out.extend_from_slice(b"x-bifrost-error-source: upstream-credentials\r\n");
     }
+    add_dropped(&commit.dropped, &mut out);
     out.extend_from_slice(commit.cors.as_bytes());
     match framing {
         Framing::Length(length) => length_line(length, &mut out),
@@ -306,7 +314,7 @@ fn response_head<N: Net>(
 
 impl Outlet {
     /// Sends content, behind the head where that has not gone out yet.
-    async fn pass<N: Net>(
+    pub(super) async fn pass<N: Net>(
         &mut self,
         shard: &ShardState<N>,
         client: &Client<N>,
@@ -362,6 +370,17 @@ impl Outlet {
         let sent = client.send(shard, [piece]).await;
         piece.clear();
         sent
+    }
+}
+
+/// What of the request did not go on, in a header field of ours.
+pub(super) fn add_dropped(dropped: &[String], out: &mut Vec<u8>) {
+    for (position, name) in dropped.iter().enumerate() {
+        out.extend_from_slice(if position == 0 { b"x-bifrost-dropped-params: " } else { b", " });
+        push_escaped(name, out);
+    }
+    if !dropped.is_empty() {
+        out.extend_from_slice(b"\r\n");
     }
 }
 

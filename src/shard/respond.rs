@@ -12,10 +12,10 @@ use super::{
 use crate::{
     bus::ToControl,
     config::Snapshot,
-    dialect::{json::document::json, openai_chat},
+    dialect::json::document::json,
     http::{Known, RequestHead, reason, response_line},
     ir::ApiError,
-    route::Mount,
+    route::{self, Mount},
 };
 
 const JSON: &str = "application/json";
@@ -42,12 +42,15 @@ pub(super) async fn refuse<N: Net>(
 ) -> bool {
     tally.failed(error);
     let mut body = Vec::new();
-    openai_chat::encode_error(error, &mut body);
+    route::dialect_at(head.path()).encode_error(error, &mut body);
     let mut lines = cors_lines(&shard.snapshot(), head);
     match error.status {
         405 => lines.push_str("Allow: GET, HEAD, OPTIONS\r\n"),
-        503 => lines.push_str("Retry-After: 1\r\n"),
+        503 if error.retry_after.is_none() => lines.push_str("Retry-After: 1\r\n"),
         _ => {}
+    }
+    if let Some(pause) = error.retry_after {
+        lines.push_str(&format!("Retry-After: {}\r\n", pause.as_secs_f64().ceil()));
     }
     let answer = Answer { status: error.status, content_type: JSON, lines, body: &body };
     send(shard, client, head, tally, &answer, is_persistent).await.is_ok()
@@ -196,6 +199,7 @@ async fn send<N: Net>(
     if head.method() != "HEAD" {
         out.extend_from_slice(answer.body);
         tally.passed(answer.body.len());
+        tally.said(answer.body);
     }
     client.send(shard, [&out]).await?;
     Ok(is_persistent)

@@ -8,7 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{models::ModelLists, names::Names, net::Net, pool::Pool, socket::Scratch, tls::Connectors};
+use data_encoding::HEXLOWER;
+
+use super::{
+    models::ModelLists, names::Names, net::Net, pool::Pool, profiles::Profiles, socket::Scratch,
+    tls::Connectors, tokens::Tokens,
+};
 use crate::{
     bus::{AccessRing, ShardLinks, ToControl},
     config::{
@@ -29,6 +34,8 @@ pub(super) struct ShardState<N: Net> {
     pub(super) pool: Pool<N>,
     pub(super) tls: Connectors,
     pub(super) names: Names,
+    pub(super) tokens: Tokens,
+    pub(super) profiles: Profiles,
     pub(super) model_lists: ModelLists,
     pub(super) scratch: Scratch,
     pub(super) counters: RefCell<Counters>,
@@ -88,6 +95,8 @@ impl<N: Net> ShardState<N> {
             pool: Pool::default(),
             tls: Connectors::default(),
             names: Names::default(),
+            tokens: Tokens::default(),
+            profiles: Profiles::default(),
             model_lists: ModelLists::default(),
             scratch: RefCell::new(vec![0; RECEIVE_BYTES].into_boxed_slice()),
             counters: RefCell::new(counters_of(&snapshot)),
@@ -124,11 +133,10 @@ impl<N: Net> ShardState<N> {
 
     /// An id for a request: 128 random bits in hexadecimal.
     pub(super) fn new_id(&self) -> [u8; 32] {
-        let mut bits = self.rng.borrow_mut().u128(..);
-        [(); 32].map(|()| {
-            bits = bits.rotate_left(4);
-            b"0123456789abcdef"[(bits & 15) as usize]
-        })
+        let bits = self.rng.borrow_mut().u128(..).to_be_bytes();
+        let mut id = [0; 32];
+        HEXLOWER.encode_mut(&bits, &mut id);
+        id
     }
 
     /// A guard for the bytes of a body that is about to be held.

@@ -7,7 +7,7 @@ use std::{
 
 use super::{connection::Client, net::Net, state::ShardState};
 use crate::{
-    bus::Access,
+    bus::{Access, Content},
     http::RequestHead,
     ir::{ApiError, Blame},
     metrics::{RequestLabels, Requested, SeriesId},
@@ -26,6 +26,8 @@ pub(super) struct Tally<'a, N: Net> {
     called: Cell<Option<Called>>,
     /// Account, key and model, where the labels of the call do not tell them.
     names: RefCell<Option<Box<[String; 3]>>>,
+    /// What is said, where the operator asked for it.
+    content: RefCell<Option<Box<Content>>>,
 }
 
 /// The call to a provider that served the request.
@@ -60,6 +62,7 @@ impl<'a, N: Net> Tally<'a, N> {
             fault: Cell::new(None),
             called: Cell::new(None),
             names: RefCell::new(None),
+            content: RefCell::new(None),
         }
     }
 
@@ -76,6 +79,20 @@ impl<'a, N: Net> Tally<'a, N> {
     /// Content that goes to the client.
     pub(super) fn passed(&self, length: usize) {
         self.bytes_out.set(self.bytes_out.get() + length as u64);
+    }
+
+    /// The log is to tell what is said from here on, and what was asked.
+    pub(super) fn quote(&self, request: &[u8]) {
+        if self.shard.access.is_on() {
+            self.content.borrow_mut().get_or_insert_default().request.push(request);
+        }
+    }
+
+    /// Text that goes to the client.
+    pub(super) fn said(&self, text: &[u8]) {
+        if let Some(content) = &mut *self.content.borrow_mut() {
+            content.response.push(text);
+        }
     }
 
     /// What went wrong, in our words.
@@ -107,6 +124,7 @@ impl<'a, N: Net> Tally<'a, N> {
         access.bytes_in = self.client.body_bytes();
         access.bytes_out = self.bytes_out.get();
         access.is_client_gone = self.client.is_gone();
+        access.content = self.content.take();
         if let Some(fault) = self.fault.get() {
             access.error_code = fault.code;
             access.error_source = Some(fault.source);

@@ -72,14 +72,30 @@ impl<'a> Payload<'a> {
         Self { framing, has_rest: !is_whole, pieces }
     }
 
+    /// A body that is all there.
+    pub(super) fn whole(body: &'a [u8]) -> Self {
+        let pieces = [Cow::Borrowed(body), Cow::default(), Cow::default()];
+        Self { framing: Framing::Length(body.len() as u64), has_rest: false, pieces }
+    }
+
     /// No body.
     pub(super) fn none() -> Self {
         Self { framing: Framing::Empty, has_rest: false, pieces: Default::default() }
     }
 
+    /// Bytes that are held.
+    pub(super) fn held(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.len()).sum()
+    }
+
+    /// Holds nothing any more.
+    pub(super) fn clear(&mut self) {
+        self.pieces = Default::default();
+    }
+
     /// What is held, framed for the wire; `size_line` lends room for a chunk's size.
     pub(super) fn framed<'s>(&'s self, size_line: &'s mut Vec<u8>) -> [&'s [u8]; 5] {
-        let held: usize = self.pieces.iter().map(|piece| piece.len()).sum();
+        let held = self.held();
         let [first, second, third] = self.pieces.each_ref().map(|piece| &**piece);
         size_line.clear();
         if self.framing != Framing::Chunked || held == 0 {

@@ -4,7 +4,7 @@ use std::{
     future::poll_fn,
     io::IoSlice,
     task::Poll,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use super::{
@@ -16,6 +16,7 @@ use super::{
     state::ShardState,
     timer::Timer,
     tls::Wire,
+    translation::Translation,
     tunnel::{Payload, Rest, Stuck},
 };
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
     dialect::{FormScanner, Splice, json::Outline},
     http::{BodyDecoder, BodyError, Framing, HeadError, Known, RequestHead, ResponseHead, length_line},
     ir::ApiError,
-    provider::{Account, Key},
+    provider::{Account, Call, Key, Token},
     route::{self, Attempts, Failure, Ingress, Next, Operation, query_with_model, query_without_credentials},
 };
 
@@ -40,6 +41,8 @@ pub(super) struct Target<'s> {
     pub(super) key: &'s Key,
     /// Whether the caller's own credentials are sent instead of the key.
     pub(super) is_direct: bool,
+    /// The credential that does not last, where the key is one that is exchanged.
+    pub(super) token: Option<Token>,
     /// The model as the client names it.
     pub(super) original_model: Option<&'s str>,
     /// The alias of the configuration that this is, if so.
@@ -98,7 +101,8 @@ pub(super) enum Break {
 impl Target<'_> {
     /// What has to change in the body so that the provider sees its own name of the model.
     pub(super) fn splice(&self, outline: &Outline<'_>, ingress: &Ingress<'_>) -> Option<Splice> {
-        let resolved = self.resolved_model.filter(|_| ingress.operation.may_name_model())?;
+        let is_in_body = ingress.operation.may_name_model() && ingress.model.is_none();
+        let resolved = self.resolved_model.filter(|_| is_in_body)?;
         if self.original_model == Some(resolved) {
             return None;
         }
@@ -115,19 +119,24 @@ impl Target<'_> {
         &self,
         ingress: &Ingress<'_>,
         head: &RequestHead,
-        framing: Framing,
+        payload: &Payload<'_>,
     ) -> Vec<u8> {
-        let mut out = Vec::with_capacity(1024);
-        let model = self.resolved_model.filter(|_| ingress.operation == Operation::ModelDetails);
-        let prefix = &self.key.endpoint.path_prefix;
+        // With room for a body that joins it.
+        let room = Some(payload.held()).filter(|held| *held <= JOINED_BYTES_MAX).unwrap_or_default();
+        let mut out = Vec::with_capacity(1024 + room);
+        let model = self.resolved_model.filter(|_| ingress.names_model_in_path());
+        let endpoint = &self.key.endpoint;
+        let prefix = if ingress.is_native() { &endpoint.native_prefix } else { &endpoint.path_prefix };
         out.extend_from_slice(head.method().as_bytes());
         out.push(b' ');
         out.extend_from_slice(prefix.as_bytes());
         match model {
-            Some(model) => {
-                out.extend_from_slice(format!("/models/{}", route::path_segment(model)).as_bytes())
+            Some(model) => out.extend_from_slice(ingress.path_with_model(model).as_bytes()),
+            None if ingress.is_native() => out.extend_from_slice(ingress.path.as_bytes()),
+            None => {
+                let own = self.account.provider.openai_path(self.key, self.resolved_model, ingress.path);
+                out.extend_from_slice(own.as_deref().unwrap_or(ingress.path).as_bytes());
             }
-            None => out.extend_from_slice(ingress.path.as_bytes()),
         }
         if let Some(query) = self.query(ingress, head).filter(|query| !query.is_empty()) {
             out.push(b'?');
@@ -136,10 +145,14 @@ impl Target<'_> {
         out.extend_from_slice(b" HTTP/1.1\r\nHost: ");
         out.extend_from_slice(self.key.endpoint.authority.as_bytes());
         out.extend_from_slice(b"\r\n");
-        route::add_credentials(self.account, self.key, self.is_direct.then_some(head), &mut out);
+        let own = self.is_direct.then_some(head);
+        let is_native = ingress.is_native();
+        let names_version = is_native && head.fields.all("anthropic-version").next().is_some();
+        let call = Call { names_version, ..self.call(is_native, head.method(), ingress.path, b"") };
+        route::add_credentials(self.account, self.key, own, &call, &mut out);
         let (policy, operation) = (&self.snapshot.headers, ingress.operation);
         route::add_request_fields(&head.fields, policy, self.account, operation, self.is_direct, &mut out);
-        match framing {
+        match payload.framing {
             Framing::Length(length) => length_line(length, &mut out),
             Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
             Framing::Empty | Framing::UntilClose => {}
@@ -148,12 +161,97 @@ impl Target<'_> {
         out
     }
 
+    /// A call as whoever signs it sees it.
+    pub(super) fn call<'c>(
+        &'c self,
+        is_native: bool,
+        method: &'c str,
+        path: &'c str,
+        body: &'c [u8],
+    ) -> Call<'c> {
+        Call {
+            is_native,
+            cloud: self.key.cloud.as_deref(),
+            token: self.token.as_ref(),
+            method,
+            authority: &self.key.endpoint.authority,
+            path,
+            body,
+            names_version: false,
+            // What passes as it came is not signed.
+            now: if is_native { SystemTime::now() } else { SystemTime::UNIX_EPOCH },
+        }
+    }
+
+    /// The head of a request to the provider whose body has been translated.
+    pub(super) fn translated_head(&self, head: &RequestHead, translation: &Translation) -> Vec<u8> {
+        let Translation { body, is_streamed, openai_path, .. } = translation;
+        let provider = self.account.provider;
+        let path = match openai_path {
+            Some(openai_path) => self.openai_path(openai_path),
+            None => {
+                let mut path = self.key.endpoint.native_prefix.clone();
+                let model = self.resolved_model.unwrap_or_default();
+                provider.push_chat_path(self.key, model, *is_streamed, &mut path);
+                path
+            }
+        };
+        let authority = &self.key.endpoint.authority;
+        let mut out = Vec::with_capacity(1024);
+        out.extend_from_slice(format!("POST {path} HTTP/1.1\r\nHost: {authority}\r\n").as_bytes());
+        let call = self.call(true, "POST", &path, body);
+        if self.is_direct {
+            route::add_own_credentials(self.account, head, &call, &mut out);
+        } else {
+            route::add_credentials(self.account, self.key, None, &call, &mut out);
+        }
+        let policy = &self.snapshot.headers;
+        route::add_translated_fields(&head.fields, policy, self.account, self.is_direct, &mut out);
+        length_line(body.len() as u64, &mut out);
+        out.extend_from_slice(b"\r\n");
+        out
+    }
+
+    /// A path of OpenAI's with all that comes before and behind it.
+    fn openai_path(&self, path: &str) -> String {
+        let provider = self.account.provider;
+        let own = provider.openai_path(self.key, self.resolved_model, path);
+        let mut whole = format!("{}{}", self.key.endpoint.path_prefix, own.as_deref().unwrap_or(path));
+        let query = provider.query(self.key);
+        if !query.is_empty() {
+            whole.push('?');
+            whole.push_str(&query);
+        }
+        whole
+    }
+
     /// The query as the provider gets it.
     fn query(&self, ingress: &Ingress<'_>, head: &RequestHead) -> Option<String> {
-        let query = query_without_credentials(head.query()?);
+        let own = self.account.provider.query(self.key);
+        let query = match (head.query(), own.is_empty()) {
+            (None, true) => return None,
+            (None, false) => return Some(own),
+            (Some(query), is_empty) => {
+                let query = query_without_credentials(query);
+                if is_empty || query.contains("api-version=") { query } else { format!("{query}&{own}") }
+            }
+        };
         match self.resolved_model.filter(|_| ingress.operation == Operation::WebSocket) {
             Some(model) if self.original_model != Some(model) => Some(query_with_model(&query, model)),
             _ => Some(query),
+        }
+    }
+}
+
+impl Outgoing<'_> {
+    /// Puts a short body right behind the head: copying is cheaper than sending several pieces.
+    fn join(&mut self) {
+        if self.head.len() + self.payload.held() <= JOINED_BYTES_MAX {
+            let mut size_line = Vec::new();
+            for piece in self.payload.framed(&mut size_line) {
+                self.head.extend_from_slice(piece);
+            }
+            self.payload.clear();
         }
     }
 }
@@ -164,10 +262,11 @@ impl<'a, N: Net> Upstream<'a, N> {
     pub(super) async fn open(
         shard: &ShardState<N>,
         attempt: &'a Attempt<'a, N>,
-        outgoing: Outgoing<'_>,
+        mut outgoing: Outgoing<'_>,
         timer: &Timer<N>,
         client: Option<&'a Client<N>>,
     ) -> Result<Self, Ending> {
+        outgoing.join();
         let target = attempt.target;
         let endpoint = &*target.key.endpoint;
         let time_max = target.account.request_time_max;
@@ -236,15 +335,12 @@ impl<'a, N: Net> Upstream<'a, N> {
         time_max: Duration,
     ) -> Result<(), Break> {
         let mut size_line = Vec::new();
-        let pieces = outgoing.payload.framed(&mut size_line);
-        let small = joined(&outgoing.head, &pieces);
-        let [one, two, three, four, five] = pieces;
-        let mut slices = match &small {
-            Some(whole) => [&whole[..], b"", b"", b"", b"", b""],
-            None => [&outgoing.head, one, two, three, four, five],
-        }
-        .map(IoSlice::new);
-        let mut left = if small.is_some() { &mut slices[..1] } else { &mut slices[..] };
+        let [one, two, three, four, five] = outgoing.payload.framed(&mut size_line);
+        let mut slices = [&outgoing.head, one, two, three, four, five].map(IoSlice::new);
+        let mut left = match outgoing.payload.held() {
+            0 => &mut slices[..1],
+            _ => &mut slices[..],
+        };
         let mut is_held_sent = false;
         loop {
             let look = self.patience(shard, self.moved_at, time_max)?;
@@ -425,7 +521,7 @@ impl<'a, N: Net> Upstream<'a, N> {
         self.attempt.completed();
         let is_clean = self.body.is_done() && self.received.is_empty();
         if is_clean && self.head.is_persistent && self.rest.is_none() && !self.is_request_cut {
-            shard.pool.put(self.endpoint, self.socket.into_inner(), shard.net.now());
+            shard.pool.put(&shard.net, self.endpoint, self.socket.into_inner(), shard.net.now());
         }
     }
 }
@@ -449,18 +545,6 @@ impl Break {
             ),
         })
     }
-}
-
-/// Head and body in one piece, where copying is cheaper than sending several.
-fn joined(head: &[u8], pieces: &[&[u8]]) -> Option<Vec<u8>> {
-    let length = head.len() + pieces.iter().map(|piece| piece.len()).sum::<usize>();
-    if length > JOINED_BYTES_MAX {
-        return None;
-    }
-    let mut whole = Vec::with_capacity(length);
-    whole.extend_from_slice(head);
-    pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
-    Some(whole)
 }
 
 fn timeout(target: &Target<'_>, time_max: Duration) -> ApiError {

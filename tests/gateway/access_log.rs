@@ -68,6 +68,64 @@ fn a_request_is_one_line_with_the_id_that_its_client_was_told() {
 }
 
 #[test]
+fn no_level_makes_content_appear() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::json("{\"content\":\"It is a secret.\"}");
+        for style in ["json", "pretty"] {
+            let setup = Setup::new(engine).config(&openai_at(&upstream));
+            let gateway = setup.arguments(["--log-style", style, "--log-level", "trace"]).start();
+            assert_eq!(gateway.call(post(CHAT, &chat("gpt-4o"))).status(), 200);
+            gateway.call(post(CHAT, "{\"model\": \"gpt-4o\", \"Hello!\""));
+            let log = gateway.stop().stderr;
+            assert!(log.contains("request_id"), "{log}");
+            for content in ["Hello!", "secret", "messages", "_body"] {
+                assert!(!log.contains(content), "{log}");
+            }
+        }
+    });
+}
+
+#[test]
+fn content_that_the_operator_asks_for_is_there_with_keys_masked_and_long_bodies_cut() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::answering(|request, peer| {
+            let is_streamed = String::from_utf8_lossy(&request.body).contains("\"stream\"");
+            let events = b"data: {\"a\":\"caf\xc3\xa9\"}\n\ndata: [DONE]\n\n";
+            peer.send(match is_streamed {
+                true => reply("200 OK", &[("Content-Type", "text/event-stream")], events),
+                false => json_reply("{\"content\":\"It is sk-answer-0123456789.\"}"),
+            });
+        });
+        let mut config = openai_at(&upstream);
+        config["client"]["log_content"] = true.into();
+        let setup = Setup::new(engine).config(&config);
+        let gateway = setup.arguments(["--log-style", "json", "--log-level", "info"]).start();
+        let asked = "{\"model\":\"gpt-4o\",\"messages\":[{\"content\":\"I am sk-caller-0123456789\\n\"}]}";
+        gateway.call(post(CHAT, asked));
+        gateway.call(post(CHAT, &streamed_chat("gpt-4o")));
+        let long = format!("{{\"model\":\"gpt-4o\",\"user\":\"{}\"}}", "x".repeat(70_000));
+        gateway.call(post(CHAT, &long));
+        gateway.call(post(CHAT, "{\"model\":\"\"}"));
+        gateway.call(get("/health"));
+        let log = gateway.stop().stderr;
+        let lines = lines(&log);
+        let said = |line: usize| {
+            let text = |name: &str| lines[line][name].as_str().unwrap_or_default().to_owned();
+            (text("request_body"), text("response_body"))
+        };
+        let masked = asked.replace("caller-0123456789", "*****************");
+        assert_eq!(said(0), (masked, "{\"content\":\"It is sk-*****************.\"}".to_owned()), "{log}");
+        let events = "data: {\"a\":\"café\"}\n\ndata: [DONE]\n\n";
+        assert_eq!(said(1), (streamed_chat("gpt-4o"), events.to_owned()), "{log}");
+        assert_eq!(said(2).0, long[..64 * 1024]);
+        let cut = |line: usize| [&lines[line]["request_body_cut"], &lines[line]["response_body_cut"]];
+        assert_eq!((cut(0), cut(2)), ([&false.into(); 2], [&true.into(), &false.into()]));
+        assert!(said(3).1.contains("model_name") || said(3).1.contains("model name"), "{log}");
+        assert_eq!(lines[4]["request_body"], Value::Null, "{log}");
+    });
+}
+
+#[test]
 fn a_model_that_the_metrics_do_not_keep_is_in_the_log() {
     on_both_engines(|engine| {
         let upstream = Upstream::bytes(reply("404 Not Found", &[], b"{}"));

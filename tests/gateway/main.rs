@@ -10,6 +10,7 @@ mod harness;
 
 mod access_log;
 mod admin;
+mod bridge;
 mod connect;
 mod connection;
 mod cors;

@@ -8,10 +8,13 @@ mod bell;
 mod load;
 #[path = "../../src/bus/ring.rs"]
 mod ring;
+#[path = "../../src/bus/room.rs"]
+mod room;
 
 mod chime;
 mod lines;
 mod loads;
+mod rooms;
 mod sync;
 mod wakes;
 

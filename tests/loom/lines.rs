@@ -72,9 +72,6 @@ impl Log {
     }
 
     fn write(&self) -> Vec<usize> {
-        if self.ring.is_empty() {
-            return Vec::new();
-        }
         std::iter::from_fn(|| self.ring.pop()).collect()
     }
 

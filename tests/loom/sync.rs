@@ -85,10 +85,6 @@ impl<T> ArrayQueue<T> {
         self.values.lock().unwrap().pop_front()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.values.lock().unwrap().len()
     }

@@ -106,7 +106,7 @@ mod tests {
             (json!({"stream": "yes"}), "stream"),
         ] {
             let error = Options::read(&document, &["max_tokens"]).unwrap_err();
-            assert_eq!((error.status, error.param), (400, Some(param)), "{document}");
+            assert_eq!((error.status, error.param.as_deref()), (400, Some(param)), "{document}");
         }
     }
 

@@ -100,7 +100,7 @@ mod tests {
     fn a_choice_that_is_not_offered_is_refused() {
         let document =
             json!({"tools": [], "tool_choice": {"type": "function", "function": {"name": "third"}}});
-        assert_eq!(Call::choose(&document, "").unwrap_err().param, Some("tool_choice"));
+        assert_eq!(Call::choose(&document, "").unwrap_err().param.as_deref(), Some("tool_choice"));
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub fn string(quoted: &[u8]) -> Option<String> {
 /// A string as JSON, quotes included.
 pub fn quote(text: &str) -> String {
     let is_plain = text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
-    if is_plain { format!("\"{text}\"") } else { Value::from(text).to_string() }
+    if is_plain { ["\"", text, "\""].concat() } else { Value::from(text).to_string() }
 }
 
 /// JSON with comments, commas before a closing bracket and a byte order mark. A name that an object

@@ -98,6 +98,7 @@ impl Key {
     }
 }
 
+#[derive(Clone)]
 pub(super) struct Scanner<'a> {
     pub(super) body: &'a [u8],
     pub(super) at: usize,

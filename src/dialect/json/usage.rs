@@ -116,7 +116,7 @@ fn read(rest: &[u8], depth: usize) -> Result<Option<Usage>, ScanError> {
 /// Vectors have no tokens of an answer.
 fn usage(input: Option<u64>, output: Option<u64>) -> Option<Usage> {
     let (input_tokens, output_tokens) = (input.unwrap_or_default(), output.unwrap_or_default());
-    (input.is_some() || output.is_some()).then_some(Usage { input_tokens, output_tokens })
+    (input.is_some() || output.is_some()).then_some(Usage { input_tokens, output_tokens, ..Usage::default() })
 }
 
 /// One member of an object: its key and its value, as they stand.

@@ -1,6 +1,7 @@
 //! The engine over epoll: a tokio runtime of one thread.
 
 use std::{
+    cell::Cell,
     future::Future,
     io::{self, IoSlice},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
@@ -14,6 +15,7 @@ use futures_lite::{AsyncRead, AsyncWrite};
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
+    runtime::{Builder, LocalOptions},
     task::unconstrained,
 };
 
@@ -21,6 +23,11 @@ use super::{
     Net,
     clock::{self, Clock},
 };
+
+thread_local! {
+    /// How often this thread has asked what is ready; tokio's hooks have no other way to tell.
+    static LOOKS: Cell<u64> = const { Cell::new(0) };
+}
 
 /// The engine of one thread.
 #[derive(Clone, Debug, Default)]
@@ -38,10 +45,13 @@ pub struct Task(tokio::task::JoinHandle<()>);
 
 /// Runs a shard on this thread until it ends.
 pub fn run<F: Future<Output = io::Result<()>>>(shard: impl FnOnce(Epoll) -> F) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    // A `LocalSet` would be a second queue within the runtime's, and poll the shard's own future at each event.
+    let mut builder = Builder::new_current_thread();
+    builder.enable_io().enable_time().on_thread_unpark(|| LOOKS.set(LOOKS.get().wrapping_add(1)));
+    let runtime = builder.build_local(LocalOptions::default())?;
     let engine = Epoll::default();
     let clock = engine.clock.clone();
-    tokio::task::LocalSet::new().block_on(&runtime, unconstrained(clock.turns(shard(engine))))
+    runtime.block_on(unconstrained(clock.turns(shard(engine))))
 }
 
 impl Net for Epoll {
@@ -88,6 +98,10 @@ impl Net for Epoll {
 
     fn reset_on_close(&self, stream: &Stream, resets: bool) {
         super::reset_on_close(&stream.0, resets);
+    }
+
+    fn looks(&self) -> u64 {
+        LOOKS.get()
     }
 
     fn release(&self, stream: Stream) -> io::Result<TcpStream> {

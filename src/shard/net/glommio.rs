@@ -159,6 +159,10 @@ impl Net for Uring {
         super::reset_on_close(&stream.0.socket, resets);
     }
 
+    fn looks(&self) -> u64 {
+        self.reactor.waits_so_far()
+    }
+
     fn release(&self, stream: Stream) -> io::Result<TcpStream> {
         let Watched { watch, socket } = stream.0;
         drop(watch);

@@ -60,6 +60,10 @@ pub trait Net: Clone + 'static {
     /// Says whether closing a connection is a reset, which nobody takes for an orderly end.
     fn reset_on_close(&self, stream: &Self::Stream, resets: bool);
 
+    /// How often the engine has asked the system what there is to be read. What had come by the last time, a
+    /// connection shows when it is read.
+    fn looks(&self) -> u64;
+
     /// Gives a connection away, to another shard; nothing may have been read from it.
     fn release(&self, stream: Self::Stream) -> io::Result<TcpStream>;
 

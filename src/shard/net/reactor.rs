@@ -47,6 +47,8 @@ pub(super) struct Reactor {
     generation: Cell<u32>,
     timers: RefCell<BTreeMap<(Instant, u64), Waker>>,
     timer_id: Cell<u64>,
+    /// How often the kernel has been waited for.
+    waits: Cell<u64>,
     tasks: Rc<Tasks>,
     clock: Clock,
 }
@@ -106,6 +108,7 @@ impl Reactor {
             generation: Cell::new(0),
             timers: RefCell::default(),
             timer_id: Cell::new(0),
+            waits: Cell::new(0),
             tasks: Tasks::of_this_thread()?,
             clock,
         }))
@@ -114,6 +117,11 @@ impl Reactor {
     /// The tasks of this core, as other threads wake them.
     pub(super) fn tasks(&self) -> &Rc<Tasks> {
         &self.tasks
+    }
+
+    /// How often it has waited for the kernel, which then has told what there is.
+    pub(super) fn waits_so_far(&self) -> u64 {
+        self.waits.get()
     }
 
     /// Turns for ever: waits where no other task has had a turn since the last time, so that none is ready.
@@ -139,6 +147,7 @@ impl Reactor {
         let is_told = self.tell();
         if woken == 0 && is_quiet && is_told && self.tasks.sleep(|| self.wait()) {
             self.take_completions();
+            self.waits.set(self.waits.get().wrapping_add(1));
         }
     }
 

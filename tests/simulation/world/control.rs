@@ -33,6 +33,12 @@ pub(crate) async fn serve(world: Rc<World>, links: ShardLinks, messages: flume::
                     let _ = reply.send_async(shown).await;
                 }
                 ToControl::WriteAccessLog => {}
+                ToControl::Mint { reply, .. } => {
+                    let _ = reply.send_async(Err("nothing is minted here".to_owned())).await;
+                }
+                ToControl::Fetch(wanted) => {
+                    let _ = wanted.reply.send_async(Err("nothing is fetched here".to_owned())).await;
+                }
             }
         }));
     }
