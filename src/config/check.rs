@@ -138,7 +138,7 @@ mod tests {
     fn the_example_is_accepted() {
         let (snapshot, warnings) = accepted(include_str!("../../config.example.json"));
         let names: Vec<_> = snapshot.routes.accounts().iter().map(|account| &account.name).collect();
-        assert_eq!(names, ["openai", "groq", "ollama"]);
+        assert_eq!(names, ["openai", "anthropic", "gemini", "groq", "ollama"]);
         assert_eq!(warnings.len(), 1, "{warnings:?}");
     }
 
