@@ -211,7 +211,8 @@ async fn refuse<N: Net>(
         respond::may_persist(shard, head) && !upstream.is_request_cut && upstream.rest.is_none();
     let mut out = Vec::with_capacity(1024 + body.len());
     response_line(error.status, reason(error.status), &mut out);
-    route::add_translated_response_fields(&upstream.head.fields, !commit.cors.is_empty(), &mut out);
+    let dialect = commit.client_dialect.name();
+    route::add_translated_response_fields(&upstream.head.fields, dialect, !commit.cors.is_empty(), &mut out);
     add_own_fields(commit.target, tally.request_id(), &mut out);
     if is_about_key {
         out.extend_from_slice(b"x-bifrost-error-source: upstream-credentials\r\n");
@@ -255,7 +256,8 @@ fn response_head<N: Net>(
 ) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024);
     response_line(200, "OK", &mut out);
-    route::add_translated_response_fields(&upstream.head.fields, !commit.cors.is_empty(), &mut out);
+    let dialect = commit.client_dialect.name();
+    route::add_translated_response_fields(&upstream.head.fields, dialect, !commit.cors.is_empty(), &mut out);
     out.extend_from_slice(if shape.is_event_stream {
         b"Content-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"
     } else {
