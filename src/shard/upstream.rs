@@ -126,7 +126,11 @@ impl Target<'_> {
         let mut out = Vec::with_capacity(1024 + room);
         let model = self.resolved_model.filter(|_| ingress.names_model_in_path());
         let endpoint = &self.key.endpoint;
-        let prefix = if ingress.is_native() { &endpoint.native_prefix } else { &endpoint.path_prefix };
+        let prefix = match (ingress.is_native(), ingress.is_at_root()) {
+            (false, _) => endpoint.path_prefix.as_str(),
+            (true, false) => &endpoint.native_prefix,
+            (true, true) => endpoint.root(self.account.provider.native_path()),
+        };
         out.extend_from_slice(head.method().as_bytes());
         out.push(b' ');
         out.extend_from_slice(prefix.as_bytes());
