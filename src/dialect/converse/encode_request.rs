@@ -96,9 +96,7 @@ fn note_unsaid(messages: &[Message<'_>], family: Family, encoded: &mut Encoded) 
         for part in &message.parts {
             let is_lost = match &part.content {
                 Content::Image { .. } | Content::Audio(_) | Content::Video(_) | Content::File { .. } => {
-                    // Audio of a user is refused elsewhere.
-                    !matches!(part.content, Content::Audio(_) if message.role == Role::User)
-                        && !is_said(part, message.role, family)
+                    !is_said(part, message.role, family)
                 }
                 _ => false,
             };
