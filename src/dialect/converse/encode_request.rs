@@ -370,6 +370,9 @@ mod tests {
         let remote = r#"{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://h/i.png"}}]}]}"#;
         let error = encoded_for(CLAUDE, &Profile::default(), remote).unwrap_err();
         assert_eq!((error.status, error.code), (400, Some("unsupported_image_url")));
+        let sound = r#"{"messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"UklGRg==","format":"wav"}}]}]}"#;
+        let error = encoded_for(CLAUDE, &Profile::default(), sound).unwrap_err();
+        assert_eq!((error.status, error.code), (400, Some("unsupported_parameter")));
         let document = r#"{"messages":[{"role":"user","content":[{"type":"file","file":{"filename":"a.pdf","file_data":"JVBERi0xLjcKJeLjz9MK"}}]}]}"#;
         let said = r#"[{"document":{"format":"pdf","name":"a","source":{"bytes":"JVBERi0xLjcKJeLjz9MK"}}},{"text":"."}]"#;
         assert!(claude(document).contains(said));

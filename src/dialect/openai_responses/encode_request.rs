@@ -355,6 +355,26 @@ mod tests {
     }
 
     #[test]
+    fn a_model_that_does_not_reason_is_not_asked_to() {
+        let profile = Profile { thinking: Thinking::Never, ..Profile::default() };
+        for (effort, dropped) in [("none", &[][..]), ("high", &["reasoning_effort"][..])] {
+            let chat =
+                format!(r#"{{"messages":[{{"role":"user","content":"a"}}],"reasoning_effort":"{effort}"}}"#);
+            let (body, told) = encoded(&OpenAiChat.decode_request(&chat).unwrap(), &profile).unwrap();
+            assert!(!body.contains("reasoning") && told.dropped == dropped, "{body}");
+        }
+    }
+
+    #[test]
+    fn marks_for_the_cache_that_nothing_announces_are_named() {
+        let part = r#"{"type":"text","text":"a","cache_control":{"type":"ephemeral"}}"#;
+        let chat = format!(r#"{{"messages":[{{"role":"user","content":[{part}]}}]"#);
+        assert_eq!(bridged(&format!("{chat}}}")).unwrap().1.dropped, ["cache_control"]);
+        let announced = format!(r#"{chat},"prompt_cache_options":{{"mode":"explicit"}}}}"#);
+        assert!(bridged(&announced).unwrap().1.dropped.is_empty());
+    }
+
+    #[test]
     fn a_chat_is_asked_by_the_responses_api() {
         let (body, encoded) = bridged(
             r#"{"model":"x","stream":true,"max_tokens":5,"reasoning_effort":"low","verbosity":"low","user":"u",
