@@ -108,6 +108,21 @@ fn each_client_reads_what_the_provider_says() {
     }
 }
 
+/// What clients of OpenAI's chats send although they should not, or nobody expects.
+#[test]
+fn odd_requests_are_mended_or_refused() {
+    let mut sections = Vec::new();
+    for (case, body) in read("edges.in") {
+        let asked = PROVIDERS.into_iter().map(|provider| {
+            (provider.name().to_owned(), pairs::request(pairs::client("openai_chat"), provider, &body))
+        });
+        for (providers, asked) in grouped(asked) {
+            sections.push((format!("{case}: {}", providers.join(", ")), asked));
+        }
+    }
+    check("edges.out", &sections);
+}
+
 /// A stream for a Google client that does not ask for events is one list.
 #[test]
 fn a_list_of_a_stream_is_json() {
