@@ -103,6 +103,9 @@ fn note_unsaid(messages: &[Message<'_>], family: Family, encoded: &mut Encoded) 
             if is_lost {
                 encoded.drop_param("messages[].content");
             }
+            if matches!(&part.content, Content::Image { detail: Some(detail), .. } if !detail.is("auto")) {
+                encoded.drop_param("detail");
+            }
         }
     }
 }
