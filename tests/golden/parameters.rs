@@ -19,7 +19,8 @@ struct Parameter {
     told_as: &'static [&'static str],
 }
 
-const TOOLS: &str = r#""tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{}}}}],"#;
+const TOOLS: &str =
+    r#""tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{}}}}]"#;
 
 const fn alone(name: &'static str, value: &'static str) -> Parameter {
     Parameter { name, value, context: "", told_as: &[] }
@@ -50,12 +51,12 @@ const PARAMETERS: &[Parameter] = &[
     alone("n", "2"),
     alone("logit_bias", r#"{"50256":-100}"#),
     alone("logprobs", "true"),
-    beside(r#""logprobs":true,"#, "top_logprobs", "3"),
+    beside(r#""logprobs":true"#, "top_logprobs", "3"),
     alone("tools", r#"[{"type":"function","function":{"name":"f"}}]"#),
     beside(TOOLS, "tool_choice", r#""required""#),
     beside(TOOLS, "parallel_tool_calls", "false"),
     alone("functions", r#"[{"name":"f"}]"#).told_as(&["tools"]),
-    beside(r#""functions":[{"name":"f"}],"#, "function_call", r#"{"name":"f"}"#).told_as(&["tool_choice"]),
+    beside(r#""functions":[{"name":"f"}]"#, "function_call", r#"{"name":"f"}"#).told_as(&["tool_choice"]),
     alone(
         "response_format",
         r#"{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object","properties":{"a":{"type":"string"}}}}}"#,
@@ -63,7 +64,7 @@ const PARAMETERS: &[Parameter] = &[
     alone("reasoning_effort", r#""low""#),
     alone("verbosity", r#""low""#),
     alone("modalities", r#"["text","audio"]"#),
-    beside(r#""modalities":["text","audio"],"#, "audio", r#"{"format":"wav","voice":"alloy"}"#),
+    beside(r#""modalities":["text","audio"]"#, "audio", r#"{"format":"wav","voice":"alloy"}"#),
     alone("prediction", r#"{"type":"content","content":"a"}"#),
     alone("web_search_options", "{}"),
     alone("user", r#""u1""#),
@@ -78,9 +79,17 @@ const PARAMETERS: &[Parameter] = &[
     alone("cache_control", r#"{"type":"ephemeral"}"#),
     alone("thinking", r#"{"type":"enabled","budget_tokens":2048}"#).told_as(&["reasoning_effort"]),
     alone("reasoning", r#"{"effort":"high"}"#).told_as(&["reasoning_effort"]),
+    alone("messages[].name", r#"[{"role":"user","name":"n","content":"a"}]"#).told_as(&["name"]),
+    beside(IMAGE, "messages[].content[].detail", DETAILED_IMAGE).told_as(&["detail"]),
+    alone("messages[].content[].cache_control", MARKED).told_as(&["cache_control"]),
     alone("min_p", "0.1"),
     alone("anything_else", "1"),
 ];
+
+const IMAGE: &str = r#""messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgo="}}]}]"#;
+const DETAILED_IMAGE: &str = r#"[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgo=","detail":"high"}}]}]"#;
+const MARKED: &str =
+    r#"[{"role":"user","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}}]}]"#;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Fate {
@@ -92,17 +101,19 @@ enum Fate {
 
 fn fate(parameter: &Parameter, provider: &dyn ProviderDialect, profile: Option<&Profile>) -> Fate {
     let Parameter { name, value, context, told_as } = *parameter;
-    let body = |member: &str| {
-        format!("{{\"model\":\"m\",{context}{member}\"messages\":[{{\"role\":\"user\",\"content\":\"a\"}}]}}")
+    // Of members that stand there twice the last one counts.
+    let member = format!("\"{}\":{value}", if name.starts_with("messages[]") { "messages" } else { name });
+    let body = |members: &[&str]| {
+        let messages = r#""messages":[{"role":"user","content":"a"}]"#;
+        let members = members.iter().copied().filter(|member| !member.is_empty());
+        let members: Vec<_> = [messages].into_iter().chain(members).collect();
+        format!("{{\"model\":\"m\",{}}}", members.join(","))
     };
     let client = client("openai_chat");
     let is_named = |told: &str| told == name || told_as.contains(&told);
-    let (without, before) = match asked(client, provider, profile, &body("")) {
-        Ok(asked) => asked,
-        // What it only means something beside is refused already.
-        Err(_) => return Fate::Refused,
-    };
-    let (with, after) = match asked(client, provider, profile, &body(&format!("\"{name}\":{value},"))) {
+    // Where what it stands beside is refused, it is too.
+    let Ok((without, _)) = asked(client, provider, profile, &body(&[context])) else { return Fate::Refused };
+    let (with, after) = match asked(client, provider, profile, &body(&[context, &member])) {
         Ok(asked) => asked,
         Err(error) => {
             assert_eq!(error.status, 400);
@@ -111,8 +122,6 @@ fn fate(parameter: &Parameter, provider: &dyn ProviderDialect, profile: Option<&
     };
     let is_dropped = after.dropped.iter().copied().any(is_named)
         || after.dropped_extra.iter().map(String::as_str).any(is_named);
-    // What it stands beside may be told as dropped for the same reason.
-    let _ = before;
     if is_dropped {
         Fate::Dropped
     } else if with != without {
