@@ -45,6 +45,25 @@ use crate::{
     ir::{ApiError, Event, Profile, Raw, Request, Response, ToolChoice},
 };
 
+/// All that clients speak.
+pub const CLIENTS: [&dyn ClientDialect; 5] = [
+    &openai_chat::OpenAiChat,
+    &openai_responses::OpenAiResponses,
+    &openai_completion::OpenAiCompletion,
+    &anthropic::Anthropic,
+    &gemini::Gemini,
+];
+
+/// All that providers speak.
+pub const PROVIDERS: [&dyn ProviderDialect; 6] = [
+    &openai_chat::OpenAiChat,
+    &openai_responses::OpenAiResponses,
+    &anthropic::Anthropic,
+    &gemini::Gemini,
+    &converse::Converse,
+    &cohere::Cohere,
+];
+
 /// A dialect as clients speak it: they ask for chats, and read answers.
 pub trait ClientDialect: fmt::Debug + Sync {
     /// Its name; also that of what only it knows.

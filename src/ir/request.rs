@@ -371,6 +371,19 @@ pub enum Effort {
     Max,
 }
 
+impl Request<'_> {
+    /// Whether anything of it is marked for the provider's cache.
+    pub fn is_marked(&self) -> bool {
+        let parts = self.messages.iter().flat_map(|message| &message.parts);
+        self.is_marked_beside_parts() || parts.into_iter().any(|part| part.cache.is_some())
+    }
+
+    /// Whether all of it is marked, or one of its tools.
+    pub fn is_marked_beside_parts(&self) -> bool {
+        self.cache.is_some() || self.tools.iter().any(|tool| tool.cache.is_some())
+    }
+}
+
 impl Effort {
     /// All, from the least to the most.
     pub const ALL: [Self; 7] =

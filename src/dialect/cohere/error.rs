@@ -21,7 +21,7 @@ pub(super) fn decode_error(status: u16, fields: &Fields, body: &str) -> ApiError
     };
     let mut error = by_status(status, &message);
     if (400..500).contains(&status) && message.to_ascii_lowercase().contains("too many tokens") {
-        error.code = Some("context_length_exceeded");
+        error = error.into_too_long();
     }
     error.retry_after = retry_after(fields);
     error

@@ -73,7 +73,7 @@ fn named(name: &str, status: Option<u16>, message: &str) -> ApiError {
     let mut error = by_status(status, told);
     let lower = message.to_ascii_lowercase();
     if status == 400 && TOO_LONG.iter().any(|words| lower.contains(words)) {
-        error.code = Some("context_length_exceeded");
+        error = error.into_too_long();
     }
     if name == "ServiceQuotaExceededException" {
         (error.kind, error.code) = ("insufficient_quota", Some("insufficient_quota"));

@@ -9,6 +9,9 @@ use crate::{
 /// Stop sequences that OpenAI takes.
 const STOP_MAX: usize = 4;
 
+/// Members that no other dialect has, and that OpenAI takes as they are.
+const KNOWN: [&str; 4] = ["moderation", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"];
+
 /// Writes a request.
 pub(super) fn encode_request(
     request: &Request<'_>,
@@ -255,6 +258,16 @@ fn write_rest(
     }
     if let Some(is_stored) = request.is_stored {
         writer.member("store").boolean(is_stored);
+    }
+    if request.is_marked_beside_parts() {
+        encoded.drop_param("cache_control");
+    }
+    for (name, value) in &request.extra {
+        if KNOWN.contains(&&**name) {
+            writer.member(name).raw(value);
+        } else {
+            encoded.drop_extra(name);
+        }
     }
 }
 

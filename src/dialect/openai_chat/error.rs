@@ -163,6 +163,9 @@ fn refusal(status: u16, told: &Told) -> ApiError {
     let known = CODES.iter().copied().find(|code| *code == told.code || *code == told.kind);
     let mut error = by_status(status, &told.message);
     error.code = known.or(error.code);
+    if error.code == Some("insufficient_quota") {
+        error.kind = "insufficient_quota";
+    }
     error.param = told.param.clone().map(Into::into);
     error
 }
