@@ -116,6 +116,11 @@ pub trait ProviderDialect: fmt::Debug + Sync {
         StreamFraming::Sse
     }
 
+    /// Whether inputs of several calls may come in turns in a stream, not one call after the other.
+    fn interleaves_calls(&self) -> bool {
+        false
+    }
+
     /// Whether its owner finds a URL, whatever else it does not fetch.
     fn finds(&self, url: &str) -> bool {
         let _ = url;
@@ -201,6 +206,8 @@ pub struct Quirks {
     pub takes_developer: bool,
     /// Whether a stream may be asked for its usage.
     pub takes_stream_options: bool,
+    /// Whether what is to be cached may be marked in OpenAI's dialect, whose owner does not know such marks.
+    pub takes_cache_marks: bool,
 }
 
 impl Quirks {
@@ -215,6 +222,7 @@ impl Quirks {
         says_max_tokens: false,
         takes_developer: true,
         takes_stream_options: true,
+        takes_cache_marks: false,
     };
 }
 
