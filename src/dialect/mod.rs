@@ -21,6 +21,7 @@ pub mod openai_chat;
 pub mod openai_completion;
 pub mod openai_responses;
 mod schema;
+pub mod seals;
 mod splice;
 mod sse;
 mod translator;
@@ -42,7 +43,7 @@ pub use usage::UsageTap;
 
 use crate::{
     http::Fields,
-    ir::{ApiError, Event, Profile, Raw, Request, Response, ToolChoice},
+    ir::{ApiError, Event, Origin, Profile, Raw, Request, Response, ToolChoice},
 };
 
 /// A dialect as clients speak it: they ask for chats, and read answers.
@@ -95,6 +96,12 @@ pub trait ProviderDialect: fmt::Debug + Sync {
     /// How a stream is cut into events.
     fn stream_framing(&self) -> StreamFraming {
         StreamFraming::Sse
+    }
+
+    /// Whose seals on reasoning a model reads; none where it knows none.
+    fn origin(&self, model: &str) -> Option<Origin> {
+        let _ = model;
+        None
     }
 
     /// Whether its owner finds a URL, whatever else it does not fetch.

@@ -18,6 +18,7 @@ mod proxy;
 mod relay;
 mod relay_translated;
 mod respond;
+mod seals;
 mod socket;
 mod socks;
 mod state;

@@ -10,6 +10,7 @@ use super::{
     net::Net,
     relay::{Commit, Outlet, add_dropped, add_own_fields, stream_error},
     respond,
+    seals::keep_seals,
     state::ShardState,
     tally::Tally,
     translation::Translation,
@@ -89,6 +90,10 @@ pub(super) async fn relay_translated<N: Net>(
         upstream.attempt.passes(if is_streamed { Passing::Translated(out.len()) } else { Passing::Bytes });
         tally.passed(out.len());
         tally.said(&out);
+        if is_done {
+            // Before the client has the end, so that what it asks next finds them.
+            keep_seals(shard, route::caller(head), translator.take_seals());
+        }
         if !out.is_empty() || is_done {
             let before = shard.net.now();
             outlet.pass(shard, client, &out, is_done).await?;

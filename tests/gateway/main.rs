@@ -28,6 +28,7 @@ mod paths;
 mod proxy;
 mod routing;
 mod running;
+mod seals;
 mod settings;
 mod streaming;
 mod timeouts;
