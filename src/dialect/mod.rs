@@ -8,6 +8,7 @@ mod completion;
 pub mod converse;
 mod data_uri;
 mod deltas;
+pub mod embedding;
 mod emulation;
 mod event_stream;
 #[cfg(test)]

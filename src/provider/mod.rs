@@ -17,7 +17,8 @@ mod vertex;
 use std::{fmt, time::SystemTime};
 
 use crate::dialect::{
-    Deltas, ProviderDialect, Quirks, openai_chat::OpenAiChat, openai_responses::OpenAiResponses,
+    Deltas, ProviderDialect, Quirks, embedding::EmbeddingDialect, openai_chat::OpenAiChat,
+    openai_responses::OpenAiResponses,
 };
 pub use account::{Account, Endpoint, Key, Models, Tls};
 pub use cloud::{AwsRole, Cloud, Grant, GrantKind, Token};
@@ -69,6 +70,18 @@ pub trait Provider: fmt::Debug + Sync {
     fn push_chat_path(&self, key: &Key, model: &str, is_streamed: bool, path: &mut String) {
         let _ = (key, model, is_streamed);
         path.push_str("/chat/completions");
+    }
+
+    /// How it is asked for vectors of a model, where that is not OpenAI's way; none where it makes none.
+    fn embeddings(&self, model: &str) -> Option<&'static dyn EmbeddingDialect> {
+        let _ = model;
+        None
+    }
+
+    /// Appends what follows `native_path` where vectors are asked for.
+    fn push_embedding_path(&self, key: &Key, model: &str, path: &mut String) {
+        let _ = (key, model);
+        path.push_str("/embeddings");
     }
 
     /// Environment variables that hold its key when no configuration is there, first found wins.

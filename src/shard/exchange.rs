@@ -6,6 +6,7 @@ use super::{
     attempt::Attempt,
     carriage::{Carriage, Incoming},
     connection::{Client, Ending},
+    embedding::relay_embedding,
     net::Net,
     relay::{Commit, relay},
     relay_translated::relay_translated,
@@ -104,6 +105,9 @@ pub(super) async fn exchange<N: Net>(
     let relayed = match carriage {
         Carriage::Translated(translation) => {
             Box::pin(relay_translated(shard, upstream, client, head, tally, commit, *translation)).await
+        }
+        Carriage::Embedded(embedding) => {
+            Box::pin(relay_embedding(shard, upstream, client, head, tally, commit, *embedding)).await
         }
         _ => relay(shard, upstream, client, head, tally, commit).await, // 8 and back
     };

@@ -5,6 +5,7 @@ mod attempt;
 mod carriage;
 mod connect;
 mod connection;
+mod embedding;
 mod exchange;
 mod inbox;
 mod listener;

@@ -14,6 +14,7 @@ mod bridge;
 mod connect;
 mod connection;
 mod cors;
+mod embeddings;
 mod errors;
 mod fidelity;
 mod framing;
