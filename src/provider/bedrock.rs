@@ -50,6 +50,10 @@ impl Provider for Bedrock {
         false
     }
 
+    fn has_model_list(&self) -> bool {
+        false
+    }
+
     fn is_keyless(&self) -> bool {
         true
     }

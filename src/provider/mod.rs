@@ -95,6 +95,11 @@ pub trait Provider: fmt::Debug + Sync {
     /// Whether it is spoken to in OpenAI's own dialect, so that what nobody reads can go there.
     fn speaks_openai(&self) -> bool;
 
+    /// Whether it can be asked which models it has; elsewhere the configuration tells.
+    fn has_model_list(&self) -> bool {
+        true
+    }
+
     /// Whether its keys say where they are used, in `<name>_key_config.url`.
     fn has_key_addresses(&self) -> bool {
         false

@@ -95,6 +95,10 @@ impl Provider for Vertex {
         false
     }
 
+    fn has_model_list(&self) -> bool {
+        false
+    }
+
     fn is_keyless(&self) -> bool {
         true
     }
