@@ -8,6 +8,7 @@ mod completion;
 pub mod converse;
 mod data_uri;
 mod deltas;
+pub mod embedding;
 mod emulation;
 mod event_stream;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub mod openai_chat;
 pub mod openai_completion;
 pub mod openai_responses;
 mod schema;
+pub mod seals;
 mod splice;
 mod sse;
 mod translator;
@@ -42,7 +44,7 @@ pub use usage::UsageTap;
 
 use crate::{
     http::Fields,
-    ir::{ApiError, Event, Profile, Raw, Request, Response, ToolChoice},
+    ir::{ApiError, Event, Origin, Profile, Raw, Request, Response, ToolChoice},
 };
 
 /// All that clients speak.
@@ -119,6 +121,12 @@ pub trait ProviderDialect: fmt::Debug + Sync {
     /// Whether inputs of several calls may come in turns in a stream, not one call after the other.
     fn interleaves_calls(&self) -> bool {
         false
+    }
+
+    /// Whose seals on reasoning a model reads; none where it knows none.
+    fn origin(&self, model: &str) -> Option<Origin> {
+        let _ = model;
+        None
     }
 
     /// Whether its owner finds a URL, whatever else it does not fetch.

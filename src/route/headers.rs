@@ -193,6 +193,18 @@ pub fn has_credentials(fields: &Fields) -> bool {
     fields.iter().any(|(name, value)| is_credential(name) && !value.is_empty())
 }
 
+/// What tells callers apart: the virtual key or the credential that one sends; empty where it sends none.
+pub fn caller(head: &RequestHead) -> &[u8] {
+    let virtual_key = head.fields.own("x-bf-vk").map(str::as_bytes);
+    let credential = || head.fields.iter().find(|(name, value)| is_credential(name) && !value.is_empty());
+    let in_query = || {
+        let parameters = head.query().unwrap_or_default().split('&');
+        parameters.filter_map(|parameter| parameter.strip_prefix("key=")).next().map(str::as_bytes)
+    };
+    let credential = virtual_key.or_else(|| credential().map(|(_, value)| value)).or_else(in_query);
+    credential.unwrap_or_default()
+}
+
 /// Appends the fields of an upstream's response that the client gets, in their order and spelling.
 /// `Content-Length` is the writer's.
 pub fn add_response_fields(fields: &Fields, replaces_cors: bool, head: &mut Vec<u8>) {

@@ -296,7 +296,8 @@ pub fn locate<'a>(surface: Surface, method: &str, path: &'a str) -> Result<Place
     let (mount, rest) = mounted(path).ok_or_else(elsewhere)?;
     let (_, plain) = mounted(&plain).ok_or_else(elsewhere)?;
     let plain = plain.strip_suffix('/').unwrap_or(plain);
-    if mount == Mount::V1 && plain == "/models" && matches!(method, "GET" | "HEAD") {
+    if matches!(mount, Mount::V1 | Mount::Anthropic) && plain == "/models" && matches!(method, "GET" | "HEAD")
+    {
         return Ok(Place::Models);
     }
     if let Some(named) = plain.strip_prefix(MODEL_PATH) {

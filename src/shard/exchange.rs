@@ -6,6 +6,7 @@ use super::{
     attempt::Attempt,
     carriage::{Carriage, Incoming},
     connection::{Client, Ending},
+    embedding::relay_embedding,
     net::Net,
     relay::{Commit, relay},
     relay_translated::relay_translated,
@@ -26,7 +27,7 @@ use crate::{
     },
     http::{Framing, Known, RequestHead},
     ir::ApiError,
-    provider::Token,
+    provider::{Provider, Token},
     route::{
         Choice, Ingress, Operation, Place, check_tunnel, dialect_at, has_credentials, locate, no_key, pick,
     },
@@ -70,6 +71,9 @@ pub(super) async fn exchange<N: Net>(
     let read_at = shard.net.now();
     let outline = outline(&ingress, head, &body, form.as_deref())?; // 4 dialect: model and stream; no tree
     let mut target = plan(shard, &snapshot, &ingress, head, &outline)?; // 5 route: account and key
+    if is_shown_by_us(&ingress, head, target.account.provider) {
+        return Box::pin(respond::model(shard, client, head, tally, &target)).await;
+    }
     target.token = token(shard, client, &target).await?;
     form = form.filter(|form| !is_whole && form.model().is_some());
     if outline.model.is_none() && !is_whole && ingress.operation.is_model_call() {
@@ -104,6 +108,9 @@ pub(super) async fn exchange<N: Net>(
     let relayed = match carriage {
         Carriage::Translated(translation) => {
             Box::pin(relay_translated(shard, upstream, client, head, tally, commit, *translation)).await
+        }
+        Carriage::Embedded(embedding) => {
+            Box::pin(relay_embedding(shard, upstream, client, head, tally, commit, *embedding)).await
         }
         _ => relay(shard, upstream, client, head, tally, commit).await, // 8 and back
     };
@@ -377,6 +384,14 @@ fn completion_tap(operation: Operation) -> Option<CompletionTap> {
         Operation::Generate => Some(CompletionTap::generate()),
         _ => None,
     }
+}
+
+/// Whether a model is asked for whose provider does not show it in OpenAI's words.
+fn is_shown_by_us(ingress: &Ingress<'_>, head: &RequestHead, provider: &dyn Provider) -> bool {
+    ingress.operation == Operation::ModelDetails
+        && ingress.mount.dialect() == "openai"
+        && !provider.speaks("openai")
+        && matches!(head.method(), "GET" | "HEAD")
 }
 
 /// A page of another origin could spend the operator's keys: it is refused before it is served.

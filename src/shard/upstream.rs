@@ -200,10 +200,22 @@ impl Target<'_> {
                 path
             }
         };
+        self.native_head(head, &path, body)
+    }
+
+    /// The head of a request for vectors whose body has been translated.
+    pub(super) fn embedding_head(&self, head: &RequestHead, body: &[u8]) -> Vec<u8> {
+        let mut path = self.key.endpoint.native_prefix.clone();
+        let (provider, model) = (self.account.provider, self.resolved_model.unwrap_or_default());
+        provider.push_embedding_path(self.key, model, &mut path);
+        self.native_head(head, &path, body)
+    }
+
+    fn native_head(&self, head: &RequestHead, path: &str, body: &[u8]) -> Vec<u8> {
         let authority = &self.key.endpoint.authority;
         let mut out = Vec::with_capacity(1024);
         out.extend_from_slice(format!("POST {path} HTTP/1.1\r\nHost: {authority}\r\n").as_bytes());
-        let call = self.call(true, "POST", &path, body);
+        let call = self.call(true, "POST", path, body);
         if self.is_direct {
             route::add_own_credentials(self.account, head, &call, &mut out);
         } else {
