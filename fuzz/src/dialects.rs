@@ -4,7 +4,10 @@
 use std::sync::LazyLock;
 
 use bifrost::{
-    dialect::{CLIENTS, ClientDialect, Encoded, PROVIDERS, ProviderDialect, Recipient, StreamFraming, Translator, Wishes},
+    dialect::{
+        CLIENTS, ClientDialect, Encoded, PROVIDERS, ProviderDialect, Recipient, StreamFraming, Translator,
+        Wishes,
+    },
     ir::{ApiError, Profile},
     provider::{self, Catalog},
 };
@@ -13,7 +16,7 @@ use serde::de::IgnoredAny;
 use crate::event_ends;
 
 /// Bytes that one object of an answer may become, beside its own and the names that each event repeats.
-const EVENT_BYTES: usize = 2048;
+const EVENT_BYTES: usize = 8192;
 
 /// Providers with models that are asked in different words.
 const MODELS: [(&str, &str); 8] = [
@@ -77,7 +80,8 @@ pub fn answer(dialect: &'static dyn ProviderDialect, input: &[u8]) {
     let cut = answer.len() * usize::from(*cut) / 256;
     let (front, back) = answer.split_at(cut);
     let translated = |pieces: &[&[u8]]| {
-        let wishes = Wishes { model: "m".to_owned(), id: "i".to_owned(), includes_usage: true, ..Wishes::default() };
+        let wishes =
+            Wishes { model: "m".to_owned(), id: "i".to_owned(), includes_usage: true, ..Wishes::default() };
         let encoded = Encoded::default();
         let mut translator =
             Translator::new(dialect, is_provider_streamed, client, is_client_streamed, encoded, wishes);

@@ -122,7 +122,7 @@ data: {"type":"message_stop"}"#;
 #[test]
 fn a_stream_that_ends_too_early_is_never_a_success() {
     let wishes = Wishes::default();
-    let whole = concat!("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}");
+    let whole = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}";
     let cases = [
         Answer::new(provider("openai_chat"), true, whole),
         Answer::new(
