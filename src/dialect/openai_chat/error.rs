@@ -36,6 +36,11 @@ pub(in crate::dialect) fn decode_error(status: u16, fields: &Fields, body: &str)
     error
 }
 
+/// The message of a refusal in the shape that most APIs have, and gateways before others: `{"error": {…}}`.
+pub(in crate::dialect) fn message_in(body: &str) -> Option<String> {
+    read_body(body).map(|told| told.message).filter(|message| !message.is_empty())
+}
+
 /// An error that stands in an answer; none where it is null or says nothing.
 pub(in crate::dialect) fn read_in_band(reader: &mut Reader<'_>) -> Result<Option<ApiError>, ReadError> {
     let told = match reader.kind() {
