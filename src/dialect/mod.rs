@@ -182,6 +182,8 @@ pub struct Quirks {
     pub takes_developer: bool,
     /// Whether a stream may be asked for its usage.
     pub takes_stream_options: bool,
+    /// Whether what is to be cached may be marked in OpenAI's dialect, whose owner does not know such marks.
+    pub takes_cache_marks: bool,
 }
 
 impl Quirks {
@@ -196,6 +198,7 @@ impl Quirks {
         says_max_tokens: false,
         takes_developer: true,
         takes_stream_options: true,
+        takes_cache_marks: false,
     };
 }
 

@@ -214,6 +214,7 @@ async fn refuse<N: Net>(
     let dialect = commit.client_dialect.name();
     route::add_translated_response_fields(&upstream.head.fields, dialect, !commit.cors.is_empty(), &mut out);
     add_own_fields(commit.target, tally.request_id(), &mut out);
+    add_dropped(&commit.dropped, &mut out);
     if is_about_key {
         out.extend_from_slice(b"x-bifrost-error-source: upstream-credentials\r\n");
     }

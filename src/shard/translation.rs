@@ -91,7 +91,11 @@ impl Translation {
             is_strict: target.snapshot.is_strict,
         };
         let mut translated = Vec::with_capacity(body.len() + 512);
-        let encoded = chat.dialect.encode_request(&request, &recipient, &mut translated)?;
+        let mut encoded = chat.dialect.encode_request(&request, &recipient, &mut translated)?;
+        if let Some(adapted) = target.account.provider.deltas().adapt(&translated) {
+            translated = adapted.body;
+            adapted.dropped.into_iter().for_each(|name| encoded.drop_param(name));
+        }
         if recipient.is_strict && encoded.dropped_names().next().is_some() {
             return Err(not_taken(&target.account.name, encoded.dropped_names()).into());
         }

@@ -89,7 +89,7 @@ fn an_image_on_a_private_address_is_refused_unless_the_operator_allows_it() {
             format!("http://0.0.0.0:{port}/a.png"),
             "http://169.254.169.254/latest/meta-data".to_owned(),
         ] {
-            let error = gateway.call(asking_about(Vendor::Gemini, &[url.clone()])).error(400);
+            let error = gateway.call(asking_about(Vendor::Gemini, std::slice::from_ref(&url))).error(400);
             assert_eq!(error["param"], "messages", "{url}: {error}");
             assert!(error["message"].as_str().unwrap().contains(&url), "{error}");
         }
@@ -116,7 +116,7 @@ fn a_vendor_that_fetches_images_itself_gets_the_address() {
         let upstream = Vendor::Anthropic.upstream();
         let gateway = gateway(engine, Vendor::Anthropic, &upstream, false);
         let url = "https://images.invalid/a.png".to_owned();
-        assert_eq!(gateway.call(asking_about(Vendor::Anthropic, &[url.clone()])).status(), 200);
+        assert_eq!(gateway.call(asking_about(Vendor::Anthropic, std::slice::from_ref(&url))).status(), 200);
         let body: Value = serde_json::from_slice(&upstream.only_request().body).unwrap();
         assert_eq!(
             body["messages"][0]["content"][1],

@@ -188,6 +188,51 @@ fn what_a_vendor_cannot_take_is_named_or_refused_as_the_operator_wants() {
 }
 
 #[test]
+fn a_vendor_that_resembles_openai_is_asked_in_its_own_words() {
+    on_both_engines(|engine| {
+        let upstream = Vendor::OpenAi.upstream();
+        let provider = Vendor::OpenAi.provider_at(&upstream.base_url());
+        let names = ["openai", "openrouter", "mistral", "groq", "vllm"];
+        let providers: Value = names.iter().map(|name| (name.to_string(), provider.clone())).collect();
+        let gateway = Gateway::start(engine, &json!({ "providers": providers }));
+        let marked =
+            |text: &str| json!([{ "type": "text", "text": text, "cache_control": { "type": "ephemeral" } }]);
+        let body = |name: &str| {
+            json!({
+                "model": format!("{name}/some-model"), "max_tokens": 100, "stream": true, "odd": true,
+                "system": marked("S"), "metadata": { "user_id": "u" },
+                "messages": [{ "role": "user", "content": marked("q") }],
+            })
+        };
+        for name in names {
+            let answer = gateway.call(post("/v1/messages", &body(name).to_string()));
+            assert_eq!(Asker::Messages.read_stream(&answer).text, ANSWER, "{name}");
+            let dropped = answer.head.value("x-bifrost-dropped-params").unwrap_or_default();
+            let seen: Value = serde_json::from_slice(&upstream.only_request().body).unwrap();
+            let has = |member: &str| seen.get(member).is_some();
+            let (bound, other) = match name {
+                "openai" | "openrouter" => ("max_completion_tokens", "max_tokens"),
+                _ => ("max_tokens", "max_completion_tokens"),
+            };
+            assert!(has(bound) && !has(other), "{name}: {seen}");
+            assert_eq!(has("stream_options"), name != "mistral", "{name}: {seen}");
+            assert_eq!(has("user"), name != "mistral", "{name}: {seen}");
+            if name == "openrouter" {
+                assert_eq!(seen["messages"][0]["content"], marked("S"));
+                assert_eq!(dropped, "odd");
+            } else {
+                assert_eq!(
+                    (&seen["messages"][0]["content"], &seen["messages"][1]["content"]),
+                    (&json!("S"), &json!("q"))
+                );
+                let user = if name == "mistral" { ", user" } else { "" };
+                assert_eq!(dropped, format!("cache_control{user}, odd"), "{name}");
+            }
+        }
+    });
+}
+
+#[test]
 fn what_would_change_the_meaning_is_always_refused() {
     on_both_engines(|engine| {
         let upstream = Vendor::Anthropic.upstream();

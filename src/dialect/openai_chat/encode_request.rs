@@ -230,6 +230,12 @@ fn write_rest(
     encoded: &mut Encoded,
     writer: &mut Writer<'_>,
 ) {
+    if request.has_cache_marks() && !recipient.quirks.takes_cache_marks {
+        encoded.drop_param("cache_control");
+    }
+    for (name, _) in &request.extra {
+        encoded.drop_extra(name);
+    }
     if let Some(user) = &request.user {
         writer.member("user").text(user);
     }
