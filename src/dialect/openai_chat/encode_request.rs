@@ -248,15 +248,19 @@ fn write_rest(
             None => {}
         }
     }
-    for (name, value) in [
-        ("metadata", &request.metadata),
-        ("web_search_options", &request.web_search),
-        ("modalities", &request.modalities),
-        ("audio", &request.audio),
-        ("prediction", &request.prediction),
+    // Models that take no penalties take none of the older wishes; metadata is of what is stored only.
+    let takes_wishes = recipient.profile.takes_penalties;
+    for (name, value, is_taken) in [
+        ("metadata", &request.metadata, request.is_stored == Some(true)),
+        ("web_search_options", &request.web_search, takes_wishes),
+        ("modalities", &request.modalities, takes_wishes),
+        ("audio", &request.audio, takes_wishes),
+        ("prediction", &request.prediction, takes_wishes),
     ] {
-        if let Some(value) = value {
-            writer.member(name).raw(value);
+        match value {
+            Some(value) if is_taken => writer.member(name).raw(value),
+            Some(_) => encoded.drop_param(name),
+            None => {}
         }
     }
     if let Some(is_stored) = request.is_stored {
@@ -306,6 +310,20 @@ mod tests {
         let profile = Profile { thinking: Thinking::Never, ..Profile::default() };
         assert_eq!(dropped(&profile, r#""reasoning_effort": "low""#), ["reasoning_effort"]);
         assert!(dropped(&profile, r#""reasoning_effort": "none""#).is_empty());
+    }
+
+    #[test]
+    fn metadata_goes_where_the_answer_is_stored() {
+        let profile = Profile::default();
+        assert_eq!(dropped(&profile, r#""metadata": {"a": "b"}"#), ["metadata"]);
+        assert!(dropped(&profile, r#""metadata": {"a": "b"}, "store": true"#).is_empty());
+    }
+
+    #[test]
+    fn a_search_is_not_asked_of_models_that_refuse_it() {
+        let profile = Profile { takes_penalties: false, ..Profile::default() };
+        assert_eq!(dropped(&profile, r#""web_search_options": {}"#), ["web_search_options"]);
+        assert!(dropped(&Profile::default(), r#""web_search_options": {}"#).is_empty());
     }
 
     #[test]
