@@ -97,6 +97,11 @@ pub trait ProviderDialect: fmt::Debug + Sync {
         StreamFraming::Sse
     }
 
+    /// Whether inputs of several calls may come in turns in a stream, not one call after the other.
+    fn interleaves_calls(&self) -> bool {
+        false
+    }
+
     /// Whether its owner finds a URL, whatever else it does not fetch.
     fn finds(&self, url: &str) -> bool {
         let _ = url;

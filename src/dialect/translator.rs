@@ -70,7 +70,7 @@ impl Translator {
         } else {
             Output::Whole(Box::new(Folded { dialect: client, response: Response::default(), wishes }))
         };
-        let restoration = Restoration::new(encoded.emulation);
+        let restoration = Restoration::new(encoded.emulation, provider.interleaves_calls());
         Self { source, decoder: provider.response_decoder(), restoration, output, said: Said::default() }
     }
 

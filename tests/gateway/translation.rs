@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{ANSWER, Asker, CHAT, Engine, Gateway, Read, Vendor, on_both_engines, post};
+use crate::harness::{
+    ANSWER, Asker, CHAT, Engine, Gateway, Read, Upstream, Vendor, on_both_engines, post, reply, stream_events,
+};
 
 /// Every pair of a client and a vendor that do not speak the same dialect.
 fn pairs() -> impl Iterator<Item = (Asker, Vendor)> {
@@ -229,6 +231,35 @@ fn a_vendor_that_resembles_openai_is_asked_in_its_own_words() {
                 assert_eq!(dropped, format!("cache_control{user}, odd"), "{name}");
             }
         }
+    });
+}
+
+#[test]
+fn a_call_with_nothing_is_whole_before_the_next_one_begins() {
+    on_both_engines(|engine| {
+        let call =
+            |at: usize| json!({ "type": "tool_use", "id": format!("toolu_{at}"), "name": "f", "input": {} });
+        let events = Vendor::Anthropic.events();
+        let calls = (0..2).map(|at| {
+            let begin = json!({ "type": "content_block_start", "index": at, "content_block": call(at) });
+            let end = json!({ "type": "content_block_stop", "index": at });
+            format!("event: content_block_start\ndata: {begin}\n\nevent: content_block_stop\ndata: {end}\n\n")
+        });
+        let calls: String = calls.collect();
+        let stream = [&events[0][..], calls.as_bytes(), &events[5], &events[6]].concat();
+        let upstream = Upstream::bytes(reply("200 OK", &[("Content-Type", "text/event-stream")], &stream));
+        let gateway = Vendor::Anthropic.gateway(engine, &upstream);
+        let answer = gateway.call(Asker::Chat.request("anthropic/claude-sonnet-4-5", true));
+        let mut seen = Vec::new();
+        for event in stream_events(&answer.body) {
+            let document: Value = serde_json::from_str(&event.data).unwrap_or_default();
+            let call = &document["choices"][0]["delta"]["tool_calls"][0];
+            if let Some(arguments) = call["function"]["arguments"].as_str() {
+                seen.push((call["index"].as_u64(), arguments.to_owned()));
+            }
+        }
+        let expected = [(0, ""), (0, "{}"), (1, ""), (1, "{}")];
+        assert_eq!(seen, expected.map(|(at, arguments)| (Some(at), arguments.to_owned())));
     });
 }
 

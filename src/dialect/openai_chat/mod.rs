@@ -67,6 +67,10 @@ impl ProviderDialect for OpenAiChat {
         NAME
     }
 
+    fn interleaves_calls(&self) -> bool {
+        true
+    }
+
     fn encode_request(
         &self,
         request: &Request<'_>,

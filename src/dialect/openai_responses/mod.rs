@@ -60,6 +60,10 @@ impl ProviderDialect for OpenAiResponses {
         NAME
     }
 
+    fn interleaves_calls(&self) -> bool {
+        true
+    }
+
     fn encode_request(
         &self,
         request: &Request<'_>,
