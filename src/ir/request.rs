@@ -56,6 +56,16 @@ pub struct Request<'a> {
     pub extra: Vec<(Cow<'a, str>, Raw<'a>)>,
 }
 
+impl Request<'_> {
+    /// Whether anything in it is marked for a cache.
+    pub fn has_cache_marks(&self) -> bool {
+        let mut parts = self.messages.iter().flat_map(|message| &message.parts);
+        self.cache.is_some()
+            || self.tools.iter().any(|tool| tool.cache.is_some())
+            || parts.any(|part| part.cache.is_some())
+    }
+}
+
 /// How tokens are chosen. Numbers are kept as the client wrote them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sampling<'a> {
