@@ -377,6 +377,22 @@ mod tests {
     }
 
     #[test]
+    fn callers_are_told_apart_by_what_they_prove_themselves_with() {
+        for (target, lines, expected) in [
+            ("/", "", ""),
+            ("/", "Authorization: Bearer x\r\nx-bf-vk: v\r\n", "v"),
+            ("/", "Authorization:\r\nX-Api-Key: k\r\n", "k"),
+            ("/?a=b&key=q", "", "q"),
+            ("/?key=q", "x-goog-api-key: k\r\n", "k"),
+        ] {
+            let mut request = format!("GET {target} HTTP/1.1\r\nHost: h\r\n{lines}\r\n").into_bytes();
+            let mut head = RequestHead::default();
+            assert_eq!(head.take(&mut request), Ok(true));
+            assert_eq!(caller(&head), expected.as_bytes(), "{target} {lines}");
+        }
+    }
+
+    #[test]
     fn end_to_end_fields_go_on_in_order_and_spelling() {
         let lines = "X-Organization: a\r\nuser-AGENT: b\r\nx-multi: 1\r\nx-multi: 2\r\n";
         assert_eq!(

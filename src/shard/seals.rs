@@ -1,6 +1,11 @@
 //! Seals of reasoning for clients that forget them: which shard keeps what, and asking it.
 
-use std::{cell::RefCell, collections::HashMap, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Instant,
+};
 
 use super::{connection::Client, net::Net, state::ShardState};
 use crate::{
@@ -28,19 +33,19 @@ impl Default for Seals {
 
 impl Seals {
     /// Keeps what is this core's to keep.
-    pub(super) fn keep(&self, seals: KeptSeals, now: std::time::Instant) {
+    pub(super) fn keep(&self, seals: KeptSeals, now: Instant) {
         let mut store = self.0.borrow_mut();
         seals.into_iter().for_each(|(key, sealed)| store.keep(key, sealed, now));
     }
 
     /// What this core keeps of these.
-    pub(super) fn find(&self, keys: &[SealKey], now: std::time::Instant) -> KeptSeals {
+    pub(super) fn find(&self, keys: &[SealKey], now: Instant) -> KeptSeals {
         let mut store = self.0.borrow_mut();
         keys.iter().filter_map(|key| Some((*key, store.find(*key, now)?))).collect()
     }
 
     /// Forgets what is too old.
-    pub(super) fn sweep(&self, now: std::time::Instant) {
+    pub(super) fn sweep(&self, now: Instant) {
         self.0.borrow_mut().sweep(now);
     }
 }
@@ -61,8 +66,8 @@ pub(super) fn keep_seals<N: Net>(
     }
 }
 
-/// Puts into a request what its calls came with and the client does not tell. What does not come in time is left
-/// out, as is what nobody keeps.
+/// Puts into a request what its calls came with and the client does not tell. Where a shard does not answer in time
+/// nothing is put in: what was thought in the last turn must not be missing where that of earlier ones is there.
 pub(super) async fn restore_seals<N: Net>(
     shard: &ShardState<N>,
     client: &Client<N>,
@@ -83,16 +88,16 @@ pub(super) async fn restore_seals<N: Net>(
             found.extend(shard.seals.find(&keys, shard.net.now()));
         } else if let Some(link) = shard.links.get(owner) {
             let (reply, answer) = flume::bounded(1);
-            if link.inbox.try_send(ToShard::FindSeals { keys, reply }).is_ok() {
-                answers.push(answer);
+            if link.inbox.try_send(ToShard::FindSeals { keys, reply }).is_err() {
+                return;
             }
+            answers.push(answer);
         }
     }
     let deadline = shard.net.now() + SEALS_TIME_MAX;
     for answer in answers {
-        if let Ok(Ok(kept)) = client.timer.limit(deadline, answer.recv_async()).await {
-            found.extend(kept);
-        }
+        let Ok(Ok(kept)) = client.timer.limit(deadline, answer.recv_async()).await else { return };
+        found.extend(kept);
     }
     let found: HashMap<_, _> = found.into_iter().collect();
     let known = ids.into_iter().filter_map(|id| {
@@ -102,13 +107,13 @@ pub(super) async fn restore_seals<N: Net>(
     seals::restore(request, origin, known.collect());
 }
 
-/// Each with the shard that keeps it.
+/// Each with the shard that keeps it, these in their order: the same seed gives the same messages.
 fn by_owner<N: Net, T>(
     shard: &ShardState<N>,
     items: impl Iterator<Item = T>,
     key: impl Fn(&T) -> SealKey,
-) -> HashMap<usize, Vec<T>> {
-    let mut owners = HashMap::<_, Vec<_>>::new();
+) -> BTreeMap<usize, Vec<T>> {
+    let mut owners = BTreeMap::<_, Vec<_>>::new();
     for item in items {
         owners.entry(key(&item).owner(shard.links.len())).or_default().push(item);
     }
