@@ -366,11 +366,7 @@ pub fn template(path: &str) -> &'static str {
 
 /// The dialect in which a refusal is said at a path.
 pub fn dialect_at(path: &str) -> &'static dyn ClientDialect {
-    match mounted(path) {
-        Some((Mount::Anthropic, _)) => &Anthropic,
-        Some((Mount::Genai, _)) => &Gemini,
-        _ => &OpenAiChat,
-    }
+    mounted(path).map_or(Mount::V1, |(mount, _)| mount).client_dialect()
 }
 
 fn not_allowed(method: &str, path: &str) -> ApiError {

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::ir::ApiError;
+use crate::{
+    dialect::{ClientDialect, anthropic::Anthropic, gemini::Gemini, openai_chat::OpenAiChat},
+    ir::ApiError,
+};
 
 /// The prefixes under which an API is served.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -34,6 +37,15 @@ const MOUNTS: [(&str, Mount); 6] = [
 pub(super) const MODEL_PATH: &str = "/models/";
 
 impl Mount {
+    /// The dialect in which the gateway's own errors are said there.
+    pub fn client_dialect(self) -> &'static dyn ClientDialect {
+        match self {
+            Self::OpenAi | Self::V1 => &OpenAiChat,
+            Self::Anthropic => &Anthropic,
+            Self::Genai => &Gemini,
+        }
+    }
+
     /// Name of the dialect that is spoken there.
     pub fn dialect(self) -> &'static str {
         match self {

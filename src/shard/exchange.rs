@@ -28,9 +28,7 @@ use crate::{
     http::{Framing, Known, RequestHead},
     ir::ApiError,
     provider::{Provider, Token},
-    route::{
-        Choice, Ingress, Operation, Place, check_tunnel, dialect_at, has_credentials, locate, no_key, pick,
-    },
+    route::{Choice, Ingress, Operation, Place, check_tunnel, has_credentials, locate, no_key, pick},
 };
 
 /// Serves one request; true where the client's connection may serve another.
@@ -74,7 +72,9 @@ pub(super) async fn exchange<N: Net>(
     if is_shown_by_us(&ingress, head, target.account.provider) {
         return Box::pin(respond::model(shard, client, head, tally, &target)).await;
     }
-    target.token = token(shard, client, &target).await?;
+    if target.grant().is_some() {
+        target.token = Box::pin(token(shard, client, &target)).await?;
+    }
     form = form.filter(|form| !is_whole && form.model().is_some());
     if outline.model.is_none() && !is_whole && ingress.operation.is_model_call() {
         check_any_model(&target)?;
@@ -103,7 +103,7 @@ pub(super) async fn exchange<N: Net>(
         tap: completion_tap(ingress.operation).filter(|_| target.account.signals_end),
         cors: respond::cors_lines(&snapshot, head),
         dropped: carriage.dropped_params(),
-        client_dialect: dialect_at(head.path()),
+        client_dialect: ingress.mount.client_dialect(),
     };
     let relayed = match carriage {
         Carriage::Translated(translation) => {
@@ -351,8 +351,7 @@ async fn token<N: Net>(
     client: &Client<N>,
     target: &Target<'_>,
 ) -> Result<Option<Token>, ApiError> {
-    let grant = target.key.cloud.as_deref().and_then(|cloud| cloud.grant.as_ref());
-    let Some(grant) = grant.filter(|_| !target.is_direct) else { return Ok(None) };
+    let Some(grant) = target.grant() else { return Ok(None) };
     let found = shard.tokens.find(grant, &shard.net, &client.timer, &shard.control).await;
     found.map(Some).map_err(|why| {
         let name = &target.account.name;

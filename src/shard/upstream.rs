@@ -3,6 +3,7 @@
 use std::{
     future::poll_fn,
     io::IoSlice,
+    sync::Arc,
     task::Poll,
     time::{Duration, Instant, SystemTime},
 };
@@ -27,7 +28,7 @@ use crate::{
     dialect::{FormScanner, Splice, json::Outline},
     http::{BodyDecoder, BodyError, Framing, HeadError, Known, RequestHead, ResponseHead, length_line},
     ir::ApiError,
-    provider::{Account, Call, Key, Token},
+    provider::{Account, Call, Grant, Key, Token},
     route::{self, Attempts, Failure, Ingress, Next, Operation, query_with_model, query_without_credentials},
 };
 
@@ -107,6 +108,11 @@ impl Target<'_> {
             return None;
         }
         Some(Splice::model(outline, resolved))
+    }
+
+    /// How the key is exchanged for a credential that does not last, where it is.
+    pub(super) fn grant(&self) -> Option<&Arc<Grant>> {
+        self.key.cloud.as_ref()?.grant.as_ref().filter(|_| !self.is_direct)
     }
 
     /// Whether a response is about the operator's key, not about the request.
