@@ -14,6 +14,7 @@ use std::{
 
 use crate::{
     config::limits::{ACCESS_RECORDS_MAX, CONTENT_WAITING_BYTES_MAX, INBOX_MESSAGES_MAX},
+    dialect::seals::{SealKey, Sealed},
     metrics::Counters,
     provider::{Grant, Token},
     route::Surface,
@@ -44,6 +45,15 @@ pub enum ToShard {
     Beat,
     /// Say what was counted.
     Count(flume::Sender<Counters>),
+    /// Keep what calls of tools came with, for clients that forget it.
+    KeepSeals(KeptSeals),
+    /// Say what is kept of these.
+    FindSeals {
+        /// Calls of tools.
+        keys: Vec<SealKey>,
+        /// Who waits for what is found, though not for long.
+        reply: flume::Sender<KeptSeals>,
+    },
     /// Accept nothing more, end what is under way, then stop.
     Drain,
 }
@@ -121,6 +131,9 @@ pub struct AccessRing {
     /// For the bodies in them, bytes.
     room: Room,
 }
+
+/// What calls of tools came with.
+pub type KeptSeals = Vec<(SealKey, Arc<Sealed>)>;
 
 /// The links to all shards, in the order of their numbers.
 pub type ShardLinks = Arc<[ShardLink]>;

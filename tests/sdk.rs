@@ -1,7 +1,8 @@
-//! The official OpenAI SDKs, straight to an upstream and through the real binary on both I/O engines.
+//! The official SDKs through the real binary on both I/O engines: OpenAI's, also straight to an upstream; and those of
+//! OpenAI, Anthropic, Google, LangChain and Vercel, to vendors of other dialects.
 //!
-//! One suite alone: `cargo test --test sdk python_sdk`, `… node_sdk`, `… real_inference_server`; with `-- --nocapture`
-//! it shows what it does. One test of a Python suite: `PYTEST_ADDOPTS="-x -k midstream" cargo test --test sdk python_sdk`.
+//! One suite alone: `cargo test --test sdk python_sdk`, `… node_sdk`, `… real_inference_server`, `… other_dialects`; with
+//! `-- --nocapture` it shows what it does. One test of a Python suite: `PYTEST_ADDOPTS="-x -k midstream" cargo test --test sdk python_sdk`.
 //! One engine: `BIFROST_TEST_IO=epoll`. Another binary: `BIFROST_BIN=/path/to/bifrost`.
 //!
 //! Needs `python3` (3.11 or later, with venv) and `npm`. Packages are installed at the versions pinned in
@@ -21,6 +22,15 @@ const INSTALL_SECONDS_MAX: u64 = 900;
 const SUITE_SECONDS_MAX: u64 = 900;
 
 static PYTHON: LazyLock<Result<PathBuf, String>> = LazyLock::new(install_python_packages);
+static NODE: LazyLock<Result<Node, String>> = LazyLock::new(install_node_packages);
+
+/// Node, and the folder where its suite lies beside its packages.
+#[derive(Clone)]
+struct Node {
+    binary: PathBuf,
+    folder: PathBuf,
+    tests: Vec<PathBuf>,
+}
 
 #[test]
 fn python_sdk_gets_through_the_gateway_what_it_gets_directly() {
@@ -37,6 +47,11 @@ fn real_inference_server_answers_the_same_through_the_gateway() {
     succeed(run_pytest("real"));
 }
 
+#[test]
+fn python_sdks_are_answered_by_vendors_of_other_dialects() {
+    succeed(run_pytest("translated"));
+}
+
 fn succeed(outcome: Result<String, String>) {
     match outcome {
         Ok(output) => println!("{output}"),
@@ -47,13 +62,18 @@ fn succeed(outcome: Result<String, String>) {
 fn run_pytest(suite: &str) -> Result<String, String> {
     let mut pytest = Command::new(PYTHON.clone()?);
     pytest.args(["-m", "pytest", "--durations=5", "--rootdir"]).arg(suites()).arg(suites().join(suite));
+    if suite == "translated" {
+        let node = NODE.clone()?;
+        pytest
+            .env("BIFROST_SDK_NODE", node.binary)
+            .env("BIFROST_SDK_VENDORS", node.folder.join("vendors.mjs"));
+    }
     run(suite, with_environment(&mut pytest), SUITE_SECONDS_MAX)
 }
 
 fn run_node_tests() -> Result<String, String> {
-    let folder = install_node_packages()?;
-    let tests = copy_modules(&folder).map_err(|error| format!("the Node suite cannot be copied: {error}"))?;
-    let mut node = Command::new(node_of(&folder));
+    let Node { binary, folder, tests } = NODE.clone()?;
+    let mut node = Command::new(binary);
     node.args(["--test", "--test-reporter=spec"]).args(tests).current_dir(folder);
     node.env("BIFROST_SDK_PYTHON", PYTHON.clone()?).env("BIFROST_SDK_SUITE", suites());
     run("node", with_environment(&mut node), SUITE_SECONDS_MAX)
@@ -90,7 +110,7 @@ fn install_python_packages() -> Result<PathBuf, String> {
     Ok(python)
 }
 
-fn install_node_packages() -> Result<PathBuf, String> {
+fn install_node_packages() -> Result<Node, String> {
     let folder = cache().join("node");
     let files = ["package.json", "package-lock.json", ".npmrc"].map(|name| suites().join("node").join(name));
     install_once("node", &[&files[0], &files[1], &files[2]], || {
@@ -102,7 +122,8 @@ fn install_node_packages() -> Result<PathBuf, String> {
         install.arg("ci").current_dir(&folder);
         run("npm-ci", &mut install, INSTALL_SECONDS_MAX)
     })?;
-    Ok(folder)
+    let tests = copy_modules(&folder).map_err(|error| format!("the Node suite cannot be copied: {error}"))?;
+    Ok(Node { binary: node_of(&folder), folder, tests })
 }
 
 /// Runs `install` unless the stamp in the cache's folder `name` holds what `inputs` hold now.

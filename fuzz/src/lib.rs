@@ -1,5 +1,7 @@
 //! Slow and simple readers that the gateway's own are held against.
 
+pub mod dialects;
+
 use std::str;
 
 /// The first line of a head and its fields, read by the letter of RFC 9112 and nothing beyond it.

@@ -66,7 +66,8 @@ fn read(name: &str, file: &Section<'_>, empty_list: EmptyList) -> Option<Account
     let surroundings = Surroundings {
         account: name,
         provider: custom.provider,
-        is_keyless: custom.is_keyless || built_in.is_some_and(Provider::is_keyless),
+        is_keyless: custom.is_keyless
+            || [custom.provider, built_in].into_iter().flatten().any(Provider::is_keyless),
         has_key_addresses: built_in.is_some_and(Provider::has_key_addresses),
         endpoint,
         reach: &reach,
@@ -308,6 +309,18 @@ mod tests {
         );
         let key = &snapshot.routes.accounts()[0].keys[0];
         assert_eq!((key.name.as_str(), key.secret.is_empty()), ("my-host-1", true));
+    }
+
+    #[test]
+    fn a_custom_provider_of_a_clouds_kind_takes_keys_of_that_cloud() {
+        let (snapshot, _) = provider(
+            "my-cloud",
+            r#"{"keys": [{"bedrock_key_config": {"access_key": "a", "secret_key": "b", "region": "eu-central-1"}}],
+                "custom_provider_config": {"base_provider_type": "bedrock"}}"#,
+        );
+        let key = &snapshot.routes.accounts()[0].keys[0];
+        assert!(key.secret.is_empty() && key.cloud.as_deref().is_some_and(|cloud| cloud.grant.is_some()));
+        assert_eq!(key.endpoint.to_string(), "https://bedrock-runtime.eu-central-1.amazonaws.com");
     }
 
     #[test]

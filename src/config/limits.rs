@@ -104,6 +104,18 @@ pub const CONTROL_BEAT: Duration = Duration::from_secs(1);
 pub const HEALTH_TIME_MAX: Duration = Duration::from_secs(3);
 /// What a gateway says of how it is, head and body, bytes.
 pub const HEALTH_ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// Calls of tools whose seals of reasoning one shard keeps for clients that forget them.
+pub const SEALS_MAX: usize = 32_768;
+/// What these take together, bytes.
+pub const SEALS_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// What one of them takes, bytes; a larger one is not kept.
+pub const SEALED_BYTES_MAX: usize = 512 * 1024;
+/// How long they are kept.
+pub const SEALS_AGE_MAX: Duration = Duration::from_secs(4 * 3600);
+/// Calls of one request whose seals are asked for, the newest ones.
+pub const SEALS_ASKED_MAX: usize = 512;
+/// Time for other shards to say which seals they keep; a request goes on without those that come later.
+pub const SEALS_TIME_MAX: Duration = Duration::from_millis(5);
 /// Messages that wait for one shard.
 pub const INBOX_MESSAGES_MAX: usize = 1024;
 /// Messages that wait for control.

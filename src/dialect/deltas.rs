@@ -37,7 +37,8 @@ impl Deltas {
 
     /// The body of a chat as the vendor wants it; none where it is that already, or is no such body.
     pub fn adapt(&self, body: &[u8]) -> Option<Adapted> {
-        let text = std::str::from_utf8(body).ok().filter(|text| self.may_concern(text))?;
+        let text = Some(body).filter(|body| self.may_concern(body))?;
+        let text = std::str::from_utf8(text).ok()?;
         let mut edits = Vec::new();
         let mut dropped = Vec::new();
         let read = self.find(text, &mut edits, &mut dropped);
@@ -56,8 +57,8 @@ impl Deltas {
     }
 
     /// Whether one of the words stands anywhere at all, which a fast search shows.
-    fn may_concern(&self, text: &str) -> bool {
-        let has = |word: &str| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some();
+    fn may_concern(&self, body: &[u8]) -> bool {
+        let has = |word: &str| memchr::memmem::find(body, word.as_bytes()).is_some();
         let mut words = self.renamed.iter().map(|(from, _)| from).chain(self.dropped);
         words.any(|word| has(word)) || !self.takes_developer && has("developer")
     }

@@ -36,6 +36,8 @@ pub const TEXT_PARAMETER: &str = "input";
 #[derive(Debug, Default)]
 pub(super) struct Restoration {
     emulation: Emulation,
+    /// Whether inputs of several calls may come in turns.
+    interleaves: bool,
     choices: Vec<ChoiceState>,
 }
 
@@ -52,16 +54,21 @@ struct ChoiceState {
 }
 
 impl Restoration {
-    pub(super) fn new(emulation: Emulation) -> Self {
-        Self { emulation, choices: Vec::new() }
+    pub(super) fn new(emulation: Emulation, interleaves: bool) -> Self {
+        Self { emulation, interleaves, choices: Vec::new() }
     }
 
     /// Passes an event on as it is meant.
     pub(super) fn take(&mut self, event: Event<'_>, sink: &mut dyn FnMut(Event<'_>)) {
-        let Self { emulation, choices } = self;
+        let Self { emulation, interleaves, choices } = self;
         match event {
             Event::ToolBegin { choice, tool, id, name, is_custom } => {
                 let state = state(choices, choice);
+                if !*interleaves {
+                    // SDKs take a call for whole where the next one begins.
+                    state.close(choice, sink);
+                    state.restore_texts(choice, sink);
+                }
                 if emulation.answer_tool.as_ref().is_some_and(|answer| name.is(answer)) {
                     return state.answers.push(tool);
                 }
@@ -118,8 +125,8 @@ impl Restoration {
 }
 
 impl ChoiceState {
-    /// A function that is called with nothing is called with an empty object. Only the end tells that nothing
-    /// comes: inputs of several calls may come in turns.
+    /// A function that is called with nothing is called with an empty object. Where inputs come in turns, only the
+    /// end tells that nothing comes.
     fn close(&mut self, choice: usize, sink: &mut dyn FnMut(Event<'_>)) {
         for tool in self.silent.drain(..) {
             sink(Event::ToolInput { choice, tool, text: Text::escaped("{}") });
@@ -142,7 +149,11 @@ mod tests {
     use super::*;
 
     fn restored(emulation: Emulation, events: &[Event<'static>]) -> Vec<String> {
-        let mut restoration = Restoration::new(emulation);
+        restored_from(true, emulation, events)
+    }
+
+    fn restored_from(interleaves: bool, emulation: Emulation, events: &[Event<'static>]) -> Vec<String> {
+        let mut restoration = Restoration::new(emulation, interleaves);
         let mut seen = Vec::new();
         let mut sink = |event: Event<'_>| {
             seen.push(match event {
@@ -193,6 +204,18 @@ mod tests {
         let events = [begin("f"), second(begin("g")), input("{1"), second(input("{2")), input("}")];
         let expected = ["calls f false", "calls g false", "with {1", "with {2", "with }"];
         assert_eq!(restored(Emulation::default(), &events), expected);
+    }
+
+    #[test]
+    fn a_call_is_whole_before_the_next_one_where_they_come_one_by_one() {
+        let emulation = Emulation { custom_tools: vec!["sql".to_owned()], ..Emulation::default() };
+        let next = |name| Event::ToolBegin { choice: 0, tool: 1, id: "d".into(), name, is_custom: false };
+        let events = [begin("f"), next("g".into())];
+        let expected = ["calls f false", "with {}", "calls g false", "with {}"];
+        assert_eq!(restored_from(false, emulation.clone(), &events), expected);
+        let events = [begin("sql"), input("{\\\"input\\\":\\\"a\\\"}"), next("f".into())];
+        let expected = ["calls sql true", "with a", "calls f false", "with {}"];
+        assert_eq!(restored_from(false, emulation, &events), expected);
     }
 
     #[test]

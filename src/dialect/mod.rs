@@ -8,6 +8,7 @@ mod completion;
 pub mod converse;
 mod data_uri;
 mod deltas;
+pub mod embedding;
 mod emulation;
 mod event_stream;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub mod openai_chat;
 pub mod openai_completion;
 pub mod openai_responses;
 mod schema;
+pub mod seals;
 mod splice;
 mod sse;
 mod translator;
@@ -42,8 +44,27 @@ pub use usage::UsageTap;
 
 use crate::{
     http::Fields,
-    ir::{ApiError, Event, Profile, Raw, Request, Response, ToolChoice},
+    ir::{ApiError, Event, Origin, Profile, Raw, Request, Response, ToolChoice},
 };
+
+/// All that clients speak.
+pub const CLIENTS: [&dyn ClientDialect; 5] = [
+    &openai_chat::OpenAiChat,
+    &openai_responses::OpenAiResponses,
+    &openai_completion::OpenAiCompletion,
+    &anthropic::Anthropic,
+    &gemini::Gemini,
+];
+
+/// All that providers speak.
+pub const PROVIDERS: [&dyn ProviderDialect; 6] = [
+    &openai_chat::OpenAiChat,
+    &openai_responses::OpenAiResponses,
+    &anthropic::Anthropic,
+    &gemini::Gemini,
+    &converse::Converse,
+    &cohere::Cohere,
+];
 
 /// A dialect as clients speak it: they ask for chats, and read answers.
 pub trait ClientDialect: fmt::Debug + Sync {
@@ -95,6 +116,17 @@ pub trait ProviderDialect: fmt::Debug + Sync {
     /// How a stream is cut into events.
     fn stream_framing(&self) -> StreamFraming {
         StreamFraming::Sse
+    }
+
+    /// Whether inputs of several calls may come in turns in a stream, not one call after the other.
+    fn interleaves_calls(&self) -> bool {
+        false
+    }
+
+    /// Whose seals on reasoning a model reads; none where it knows none.
+    fn origin(&self, model: &str) -> Option<Origin> {
+        let _ = model;
+        None
     }
 
     /// Whether its owner finds a URL, whatever else it does not fetch.
@@ -182,6 +214,8 @@ pub struct Quirks {
     pub takes_developer: bool,
     /// Whether a stream may be asked for its usage.
     pub takes_stream_options: bool,
+    /// Whether what is to be cached may be marked in OpenAI's dialect, whose owner does not know such marks.
+    pub takes_cache_marks: bool,
 }
 
 impl Quirks {
@@ -196,6 +230,7 @@ impl Quirks {
         says_max_tokens: false,
         takes_developer: true,
         takes_stream_options: true,
+        takes_cache_marks: false,
     };
 }
 

@@ -5,15 +5,17 @@ use super::{
     emulation::Restoration,
     event_stream::FrameReader,
     json::{ReadError, lossy},
+    seals::{Gatherer, Sealed},
     sse::EventReader,
 };
-use crate::ir::{ApiError, Event, Response, Usage};
+use crate::ir::{ApiError, Event, Origin, Response, Usage};
 
 /// Translates one answer.
 pub struct Translator {
     source: Source,
     decoder: Box<dyn ResponseDecoder>,
     restoration: Restoration,
+    gatherer: Option<Gatherer>,
     output: Output,
     said: Said,
 }
@@ -70,16 +72,28 @@ impl Translator {
         } else {
             Output::Whole(Box::new(Folded { dialect: client, response: Response::default(), wishes }))
         };
-        let restoration = Restoration::new(encoded.emulation);
-        Self { source, decoder: provider.response_decoder(), restoration, output, said: Said::default() }
+        let restoration = Restoration::new(encoded.emulation, provider.interleaves_calls());
+        let decoder = provider.response_decoder();
+        Self { source, decoder, restoration, gatherer: None, output, said: Said::default() }
+    }
+
+    /// Gathers the seals of a family that calls come with.
+    pub fn gathering(mut self, origin: Option<Origin>) -> Self {
+        self.gatherer = origin.map(Gatherer::new);
+        self
+    }
+
+    /// What the calls so far came with, by their names.
+    pub fn take_seals(&mut self) -> Vec<(String, Sealed)> {
+        self.gatherer.as_mut().map(Gatherer::take).unwrap_or_default()
     }
 
     /// Reads what has come of the answer, and appends what the client gets of it now. An error is the
     /// provider's, told within the answer, or that it cannot be read; nothing more comes then.
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), ApiError> {
-        let Self { source, decoder, restoration, output, said } = self;
+        let Self { source, decoder, restoration, gatherer, output, said } = self;
         let mut sink = |event: Event<'_>| {
-            restoration.take(event, &mut |event| take(event, said, output, out));
+            restoration.take(event, &mut |event| take(event, gatherer.as_mut(), said, output, out));
         };
         let read = match source {
             Source::Whole(text) => {
@@ -95,9 +109,9 @@ impl Translator {
     /// The provider's answer has come to an end of its connection or framing: appends the end of the
     /// client's.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), ApiError> {
-        let Self { source, decoder, restoration, output, said } = self;
+        let Self { source, decoder, restoration, gatherer, output, said } = self;
         let mut sink = |event: Event<'_>| {
-            restoration.take(event, &mut |event| take(event, said, output, out));
+            restoration.take(event, &mut |event| take(event, gatherer.as_mut(), said, output, out));
         };
         let read = match source {
             Source::Whole(text) => decoder.document(&lossy(text), &mut sink),
@@ -109,8 +123,8 @@ impl Translator {
             let message = "The provider ended its answer too early. What has come so far is incomplete.";
             return Err(ApiError::provider(502, "upstream_incomplete", message));
         }
-        let Self { restoration, output, said, .. } = self;
-        restoration.finish(&mut |event| take(event, said, output, out));
+        let Self { restoration, gatherer, output, said, .. } = self;
+        restoration.finish(&mut |event| take(event, gatherer.as_mut(), said, output, out));
         match output {
             Output::Stream { encoder, .. } => encoder.finish(out),
             Output::Whole(folded) => folded.dialect.encode_document(&folded.response, &folded.wishes, out),
@@ -164,7 +178,13 @@ impl Translator {
 }
 
 /// Passes an event on; behind an error nothing is.
-fn take(event: Event<'_>, said: &mut Said, output: &mut Output, out: &mut Vec<u8>) {
+fn take(
+    event: Event<'_>,
+    gatherer: Option<&mut Gatherer>,
+    said: &mut Said,
+    output: &mut Output,
+    out: &mut Vec<u8>,
+) {
     if said.error.is_some() {
         return;
     }
@@ -176,6 +196,9 @@ fn take(event: Event<'_>, said: &mut Said, output: &mut Output, out: &mut Vec<u8
         Event::Usage(usage) => said.usage = Some(*usage),
         Event::Begin { .. } | Event::Ping => {}
         _ => said.has_content = true,
+    }
+    if let Some(gatherer) = gatherer {
+        gatherer.see(&event);
     }
     match output {
         Output::Stream { encoder, .. } => encoder.push(&event, out),

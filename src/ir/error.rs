@@ -56,6 +56,11 @@ impl ApiError {
         Self { blame: Blame::Provider, kind: "server_error", ..Self::client(status, code, message) }
     }
 
+    /// Says that the conversation is longer than the model takes.
+    pub fn into_too_long(self) -> Self {
+        Self { code: Some("context_length_exceeded"), ..self }.with_param("messages")
+    }
+
     /// Names the parameter that was wrong.
     pub fn with_param(mut self, param: impl Into<Cow<'static, str>>) -> Self {
         self.param = Some(param.into());

@@ -1,6 +1,7 @@
 //! What is meant, in nobody's dialect: plain types that every dialect can decode to and encode from.
 //! Knows no wire format but JSON's texts, no provider and no socket.
 
+mod embedding;
 mod error;
 mod event;
 mod profile;
@@ -9,6 +10,7 @@ mod response;
 mod text;
 mod usage;
 
+pub use embedding::{EmbeddingRequest, EmbeddingResponse, VectorEncoding};
 pub use error::{ApiError, Blame};
 pub use event::{Citation, Event, Finish, Origin, Signed};
 pub use profile::{Prices, Profile, Thinking};

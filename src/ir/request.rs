@@ -56,6 +56,16 @@ pub struct Request<'a> {
     pub extra: Vec<(Cow<'a, str>, Raw<'a>)>,
 }
 
+impl Request<'_> {
+    /// Whether anything in it is marked for a cache.
+    pub fn has_cache_marks(&self) -> bool {
+        let mut parts = self.messages.iter().flat_map(|message| &message.parts);
+        self.cache.is_some()
+            || self.tools.iter().any(|tool| tool.cache.is_some())
+            || parts.any(|part| part.cache.is_some())
+    }
+}
+
 /// How tokens are chosen. Numbers are kept as the client wrote them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sampling<'a> {
@@ -369,6 +379,19 @@ pub enum Effort {
     XHigh,
     /// As much as it can.
     Max,
+}
+
+impl Request<'_> {
+    /// Whether anything of it is marked for the provider's cache.
+    pub fn is_marked(&self) -> bool {
+        let parts = self.messages.iter().flat_map(|message| &message.parts);
+        self.is_marked_beside_parts() || parts.into_iter().any(|part| part.cache.is_some())
+    }
+
+    /// Whether all of it is marked, or one of its tools.
+    pub fn is_marked_beside_parts(&self) -> bool {
+        self.cache.is_some() || self.tools.iter().any(|tool| tool.cache.is_some())
+    }
 }
 
 impl Effort {

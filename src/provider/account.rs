@@ -177,6 +177,11 @@ impl Endpoint {
         Some(Self { id: hasher.finish(), host, port, tls, proxy, authority, path_prefix, native_prefix })
     }
 
+    /// What comes before the version of the provider's own API.
+    pub fn root(&self, native_path: &str) -> &str {
+        self.native_prefix.strip_suffix(native_path).unwrap_or(&self.native_prefix)
+    }
+
     /// Host and port as `CONNECT` wants them, the port always told.
     pub fn connect_authority(&self) -> String {
         let Self { host, port, .. } = self;

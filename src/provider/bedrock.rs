@@ -7,13 +7,23 @@ use aws_sigv4::{
 };
 
 use super::{Call, Chat, Cloud, Key, Provider, Secret, Token, path_segment, push_bearer};
-use crate::dialect::{Quirks, converse::Converse};
+use crate::dialect::{
+    Quirks,
+    converse::Converse,
+    embedding::{CohereInvoke, EmbeddingDialect, Titan},
+};
 
 /// `bedrock-runtime.{region}.amazonaws.com`.
 #[derive(Debug)]
 pub(super) struct Bedrock;
 
 static QUIRKS: Quirks = Quirks { names_model: false, fetches_urls: false, ..Quirks::OWNER };
+
+fn push_model_path(model: &str, call: &str, path: &mut String) {
+    // All but letters, digits and `-._~` is encoded, the colon of a version too.
+    let model = path_segment(model).replace(':', "%3A").replace('@', "%40");
+    path.push_str(&format!("/model/{model}/{call}"));
+}
 
 impl Provider for Bedrock {
     fn name(&self) -> &'static str {
@@ -40,6 +50,10 @@ impl Provider for Bedrock {
         false
     }
 
+    fn has_model_list(&self) -> bool {
+        false
+    }
+
     fn is_keyless(&self) -> bool {
         true
     }
@@ -50,9 +64,19 @@ impl Provider for Bedrock {
 
     fn push_chat_path(&self, _: &Key, model: &str, is_streamed: bool, path: &mut String) {
         let call = if is_streamed { "converse-stream" } else { "converse" };
-        // All but letters, digits and `-._~` is encoded, the colon of a version too.
-        let model = path_segment(model).replace(':', "%3A").replace('@', "%40");
-        path.push_str(&format!("/model/{model}/{call}"));
+        push_model_path(model, call, path);
+    }
+
+    fn embeddings(&self, model: &str) -> Option<&'static dyn EmbeddingDialect> {
+        match model {
+            _ if model.contains("titan-embed") => Some(&Titan),
+            _ if model.contains("cohere.embed") => Some(&CohereInvoke),
+            _ => None,
+        }
+    }
+
+    fn push_embedding_path(&self, _: &Key, model: &str, path: &mut String) {
+        push_model_path(model, "invoke", path);
     }
 
     fn url_of(&self, cloud: &Cloud) -> Option<String> {

@@ -30,7 +30,11 @@ impl Vendor {
 
     /// Takes all that OpenAI takes, by OpenAI's names.
     const fn like_openai(self) -> Self {
-        Self { deltas: &Deltas::NONE, quirks: &Quirks::OWNER, ..self }
+        self.wanting(&Deltas::NONE).asked(&Quirks::OWNER)
+    }
+
+    const fn asked(self, quirks: &'static Quirks) -> Self {
+        Self { quirks, ..self }
     }
 }
 
@@ -66,12 +70,22 @@ static GROQ: Deltas =
 static COMPATIBLE: Quirks =
     Quirks { says_max_tokens: true, takes_developer: false, takes_service_tier: false, ..Quirks::OWNER };
 
+/// What Mistral says at the end of each stream cannot be asked for.
+static NO_STREAM_OPTIONS: Quirks = Quirks { takes_stream_options: false, ..COMPATIBLE };
+
+/// Reaches many makers, some of whom want to be told what to cache.
+static OPENROUTER: Quirks = Quirks { takes_cache_marks: true, ..Quirks::OWNER };
+
 /// In the order in which a merged list of models shows them. An empty URL must be configured.
 pub(super) static VENDORS: &[Vendor] = &[
     vendor("openai", "https://api.openai.com", "/v1", &["OPENAI_API_KEY", "OPENAI_KEY"]).like_openai(),
-    vendor("mistral", "https://api.mistral.ai", "/v1", &["MISTRAL_API_KEY", "MISTRAL_KEY"]).wanting(&MISTRAL),
+    vendor("mistral", "https://api.mistral.ai", "/v1", &["MISTRAL_API_KEY", "MISTRAL_KEY"])
+        .wanting(&MISTRAL)
+        .asked(&NO_STREAM_OPTIONS),
     vendor("groq", "https://api.groq.com/openai", "/v1", &["GROQ_API_KEY"]).wanting(&GROQ),
-    vendor("openrouter", "https://openrouter.ai/api", "/v1", &["OPENROUTER_API_KEY"]).like_openai(),
+    vendor("openrouter", "https://openrouter.ai/api", "/v1", &["OPENROUTER_API_KEY"])
+        .wanting(&Deltas::NONE)
+        .asked(&OPENROUTER),
     vendor("deepseek", "https://api.deepseek.com", "/v1", &["DEEPSEEK_API_KEY"]),
     vendor("xai", "https://api.x.ai", "/v1", &["XAI_API_KEY"]),
     vendor("cerebras", "https://api.cerebras.ai", "/v1", &["CEREBRAS_API_KEY"]),

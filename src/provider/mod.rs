@@ -17,7 +17,8 @@ mod vertex;
 use std::{fmt, time::SystemTime};
 
 use crate::dialect::{
-    Deltas, ProviderDialect, Quirks, openai_chat::OpenAiChat, openai_responses::OpenAiResponses,
+    Deltas, ProviderDialect, Quirks, embedding::EmbeddingDialect, openai_chat::OpenAiChat,
+    openai_responses::OpenAiResponses,
 };
 pub use account::{Account, Endpoint, Key, Models, Tls};
 pub use cloud::{AwsRole, Cloud, Grant, GrantKind, Token};
@@ -71,6 +72,18 @@ pub trait Provider: fmt::Debug + Sync {
         path.push_str("/chat/completions");
     }
 
+    /// How it is asked for vectors of a model, where that is not OpenAI's way; none where it makes none.
+    fn embeddings(&self, model: &str) -> Option<&'static dyn EmbeddingDialect> {
+        let _ = model;
+        None
+    }
+
+    /// Appends what follows `native_path` where vectors are asked for.
+    fn push_embedding_path(&self, key: &Key, model: &str, path: &mut String) {
+        let _ = (key, model);
+        path.push_str("/embeddings");
+    }
+
     /// Environment variables that hold its key when no configuration is there, first found wins.
     fn key_variables(&self) -> &'static [&'static str];
 
@@ -81,6 +94,11 @@ pub trait Provider: fmt::Debug + Sync {
 
     /// Whether it is spoken to in OpenAI's own dialect, so that what nobody reads can go there.
     fn speaks_openai(&self) -> bool;
+
+    /// Whether it can be asked which models it has; elsewhere the configuration tells.
+    fn has_model_list(&self) -> bool {
+        true
+    }
 
     /// Whether its keys say where they are used, in `<name>_key_config.url`.
     fn has_key_addresses(&self) -> bool {

@@ -3,7 +3,13 @@
 use super::{
     Call, Chat, Cloud, Key, Provider, Secret, Token, gemini::push_generate_path, path_segment, push_bearer,
 };
-use crate::dialect::{Quirks, anthropic::Anthropic, gemini::Gemini, openai_chat::OpenAiChat};
+use crate::dialect::{
+    Quirks,
+    anthropic::Anthropic,
+    embedding::{EmbedContent, EmbeddingDialect, Predict},
+    gemini::Gemini,
+    openai_chat::OpenAiChat,
+};
 
 /// `aiplatform.googleapis.com`.
 #[derive(Debug)]
@@ -52,6 +58,18 @@ fn publisher(model: &str) -> Publisher {
     }
 }
 
+/// Appends where in Google's cloud a key is used.
+fn push_place(key: &Key, path: &mut String) {
+    let (project, region) =
+        key.cloud.as_deref().map_or(("", ""), |cloud| (cloud.project.as_str(), cloud.region.as_str()));
+    path.push_str(&format!("/projects/{}/locations/{}", path_segment(project), path_segment(region)));
+}
+
+/// Whether vectors of a model are asked for in Gemini's way.
+fn is_newer_embedding(model: &str) -> bool {
+    model.contains("gemini") && model != "gemini-embedding-001"
+}
+
 impl Provider for Vertex {
     fn name(&self) -> &'static str {
         "vertex"
@@ -77,6 +95,10 @@ impl Provider for Vertex {
         false
     }
 
+    fn has_model_list(&self) -> bool {
+        false
+    }
+
     fn is_keyless(&self) -> bool {
         true
     }
@@ -89,10 +111,22 @@ impl Provider for Vertex {
         }
     }
 
+    fn embeddings(&self, model: &str) -> Option<&'static dyn EmbeddingDialect> {
+        match publisher(model) {
+            Publisher::Google if is_newer_embedding(model) => Some(&EmbedContent),
+            Publisher::Google => Some(&Predict),
+            _ => None,
+        }
+    }
+
+    fn push_embedding_path(&self, key: &Key, model: &str, path: &mut String) {
+        push_place(key, path);
+        let call = if is_newer_embedding(model) { "embedContent" } else { "predict" };
+        path.push_str(&format!("/publishers/google/models/{}:{call}", path_segment(model)));
+    }
+
     fn push_chat_path(&self, key: &Key, model: &str, is_streamed: bool, path: &mut String) {
-        let (project, region) =
-            key.cloud.as_deref().map_or(("", ""), |cloud| (cloud.project.as_str(), cloud.region.as_str()));
-        path.push_str(&format!("/projects/{}/locations/{}", path_segment(project), path_segment(region)));
+        push_place(key, path);
         let predict = if is_streamed { "streamRawPredict" } else { "rawPredict" };
         let name = path_segment(model);
         match publisher(model) {

@@ -193,6 +193,18 @@ pub fn has_credentials(fields: &Fields) -> bool {
     fields.iter().any(|(name, value)| is_credential(name) && !value.is_empty())
 }
 
+/// What tells callers apart: the virtual key or the credential that one sends; empty where it sends none.
+pub fn caller(head: &RequestHead) -> &[u8] {
+    let virtual_key = head.fields.own("x-bf-vk").map(str::as_bytes);
+    let credential = || head.fields.iter().find(|(name, value)| is_credential(name) && !value.is_empty());
+    let in_query = || {
+        let parameters = head.query().unwrap_or_default().split('&');
+        parameters.filter_map(|parameter| parameter.strip_prefix("key=")).next().map(str::as_bytes)
+    };
+    let credential = virtual_key.or_else(|| credential().map(|(_, value)| value)).or_else(in_query);
+    credential.unwrap_or_default()
+}
+
 /// Appends the fields of an upstream's response that the client gets, in their order and spelling.
 /// `Content-Length` is the writer's.
 pub fn add_response_fields(fields: &Fields, replaces_cors: bool, head: &mut Vec<u8>) {
@@ -205,8 +217,13 @@ pub fn add_response_fields(fields: &Fields, replaces_cors: bool, head: &mut Vec<
 }
 
 /// Appends the fields of an upstream's response whose body has been translated: all but those that are about
-/// its bytes.
-pub fn add_translated_response_fields(fields: &Fields, replaces_cors: bool, head: &mut Vec<u8>) {
+/// its bytes. What SDKs of the client's dialect look for by another name is there by that one too.
+pub fn add_translated_response_fields(
+    fields: &Fields,
+    client: &str,
+    replaces_cors: bool,
+    head: &mut Vec<u8>,
+) {
     let names_hops = names_hops(fields);
     let about_bytes =
         ["etag", "content-md5", "content-digest", "repr-digest", "cache-control", "accept-ranges"];
@@ -220,7 +237,35 @@ pub fn add_translated_response_fields(fields: &Fields, replaces_cors: bool, head
             || names_hops && is_hop(fields, name))
     };
     fields.push_lines(is_kept, head);
+    let same: &[(&str, &[&str])] = if client == ANTHROPIC { &SAME_FOR_ANTHROPIC } else { &SAME_FOR_OPENAI };
+    for (wanted, names) in same {
+        let value = names.iter().find_map(|name| fields.all(name).next());
+        if let Some(value) = value.filter(|_| fields.all(wanted).next().is_none()) {
+            push(wanted.as_bytes(), value, head);
+        }
+    }
 }
+
+/// Name of the dialect whose SDKs look for fields of their own.
+const ANTHROPIC: &str = "anthropic";
+
+/// What OpenAI's SDKs look for, with what other providers call it.
+static SAME_FOR_OPENAI: [(&str, &[&str]); 5] = [
+    ("x-request-id", &["request-id", "x-amzn-requestid"]),
+    ("x-ratelimit-limit-requests", &["anthropic-ratelimit-requests-limit"]),
+    ("x-ratelimit-remaining-requests", &["anthropic-ratelimit-requests-remaining"]),
+    ("x-ratelimit-limit-tokens", &["anthropic-ratelimit-tokens-limit"]),
+    ("x-ratelimit-remaining-tokens", &["anthropic-ratelimit-tokens-remaining"]),
+];
+
+/// What Anthropic's SDKs look for.
+static SAME_FOR_ANTHROPIC: [(&str, &[&str]); 5] = [
+    ("request-id", &["x-request-id", "x-amzn-requestid"]),
+    ("anthropic-ratelimit-requests-limit", &["x-ratelimit-limit-requests"]),
+    ("anthropic-ratelimit-requests-remaining", &["x-ratelimit-remaining-requests"]),
+    ("anthropic-ratelimit-tokens-limit", &["x-ratelimit-limit-tokens"]),
+    ("anthropic-ratelimit-tokens-remaining", &["x-ratelimit-remaining-tokens"]),
+];
 
 /// The lines that prove to the provider who calls: the key's, or the caller's own.
 pub fn add_credentials(
@@ -332,6 +377,22 @@ mod tests {
     }
 
     #[test]
+    fn callers_are_told_apart_by_what_they_prove_themselves_with() {
+        for (target, lines, expected) in [
+            ("/", "", ""),
+            ("/", "Authorization: Bearer x\r\nx-bf-vk: v\r\n", "v"),
+            ("/", "Authorization:\r\nX-Api-Key: k\r\n", "k"),
+            ("/?a=b&key=q", "", "q"),
+            ("/?key=q", "x-goog-api-key: k\r\n", "k"),
+        ] {
+            let mut request = format!("GET {target} HTTP/1.1\r\nHost: h\r\n{lines}\r\n").into_bytes();
+            let mut head = RequestHead::default();
+            assert_eq!(head.take(&mut request), Ok(true));
+            assert_eq!(caller(&head), expected.as_bytes(), "{target} {lines}");
+        }
+    }
+
+    #[test]
     fn end_to_end_fields_go_on_in_order_and_spelling() {
         let lines = "X-Organization: a\r\nuser-AGENT: b\r\nx-multi: 1\r\nx-multi: 2\r\n";
         assert_eq!(
@@ -361,6 +422,26 @@ mod tests {
             passed(lines, &policy, Operation::Passthrough),
             "OpenAI-Organization: o\r\nX-Extra: e\r\n"
         );
+    }
+
+    #[test]
+    fn an_sdk_finds_what_it_looks_for_whoever_the_provider_is() {
+        let translated = |lines: &str, client| {
+            let mut answer =
+                format!("HTTP/1.1 200 OK\r\n{lines}Content-Type: a/b\r\nContent-Length: 3\r\n\r\n");
+            let mut head = crate::http::ResponseHead::default();
+            let mut bytes = std::mem::take(&mut answer).into_bytes();
+            assert_eq!(head.take(&mut bytes, false), Ok(true));
+            let mut out = Vec::new();
+            add_translated_response_fields(&head.fields, client, false, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(translated("request-id: r\r\n", "openai_chat"), "request-id: r\r\nx-request-id: r\r\n");
+        assert_eq!(translated("x-request-id: r\r\n", "anthropic"), "x-request-id: r\r\nrequest-id: r\r\n");
+        let both = "x-request-id: r\r\nrequest-id: s\r\n";
+        assert_eq!(translated(both, "openai_chat"), both);
+        let limit = "anthropic-ratelimit-tokens-limit: 9\r\n";
+        assert_eq!(translated(limit, "openai_chat"), format!("{limit}x-ratelimit-limit-tokens: 9\r\n"));
     }
 
     #[test]

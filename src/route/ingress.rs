@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    path::{MODEL_PATH, Mount, mounted, plain_path},
+    path::{MODEL_PATH, Mount, is_upload, mounted, plain_path},
     query::model_in_query,
 };
 use crate::{
@@ -129,6 +129,11 @@ impl<'a> Ingress<'a> {
     pub fn path_with_model(&self, model: &str) -> String {
         let action = self.action.as_deref().map(|action| format!(":{action}")).unwrap_or_default();
         format!("{MODEL_PATH}{}{action}", path_segment(model))
+    }
+
+    /// Whether the path stands at the root of the provider's API, not behind its version.
+    pub fn is_at_root(&self) -> bool {
+        self.mount == Mount::Genai && is_upload(self.path)
     }
 
     /// Whether it asks for the API of a provider that is not OpenAI.
@@ -291,7 +296,8 @@ pub fn locate<'a>(surface: Surface, method: &str, path: &'a str) -> Result<Place
     let (mount, rest) = mounted(path).ok_or_else(elsewhere)?;
     let (_, plain) = mounted(&plain).ok_or_else(elsewhere)?;
     let plain = plain.strip_suffix('/').unwrap_or(plain);
-    if mount == Mount::V1 && plain == "/models" && matches!(method, "GET" | "HEAD") {
+    if matches!(mount, Mount::V1 | Mount::Anthropic) && plain == "/models" && matches!(method, "GET" | "HEAD")
+    {
         return Ok(Place::Models);
     }
     if let Some(named) = plain.strip_prefix(MODEL_PATH) {
@@ -360,11 +366,7 @@ pub fn template(path: &str) -> &'static str {
 
 /// The dialect in which a refusal is said at a path.
 pub fn dialect_at(path: &str) -> &'static dyn ClientDialect {
-    match mounted(path) {
-        Some((Mount::Anthropic, _)) => &Anthropic,
-        Some((Mount::Genai, _)) => &Gemini,
-        _ => &OpenAiChat,
-    }
+    mounted(path).map_or(Mount::V1, |(mount, _)| mount).client_dialect()
 }
 
 fn not_allowed(method: &str, path: &str) -> ApiError {
@@ -388,6 +390,36 @@ mod tests {
 
     fn refusal(method: &str, path: &str) -> u16 {
         locate(Surface::Whole, method, path).unwrap_err().status
+    }
+
+    #[test]
+    fn the_apis_of_other_makers_have_mounts_of_their_own() {
+        for (path, mount, operation, rest) in [
+            ("/anthropic/v1/messages", Mount::Anthropic, Operation::Message, "/messages"),
+            ("/v1/messages", Mount::Anthropic, Operation::Message, "/messages"),
+            ("/litellm/v1/messages", Mount::Anthropic, Operation::Message, "/messages"),
+            (
+                "/v1/messages/count_tokens",
+                Mount::Anthropic,
+                Operation::OtherModelCall,
+                "/messages/count_tokens",
+            ),
+            ("/anthropic/v1/files", Mount::Anthropic, Operation::Passthrough, "/files"),
+            ("/langchain/v1/chat/completions", Mount::OpenAi, Operation::Chat, "/chat/completions"),
+            ("/pydanticai/chat/completions", Mount::OpenAi, Operation::Chat, "/chat/completions"),
+            ("/genai/upload/v1beta/files", Mount::Genai, Operation::Passthrough, "/upload/v1beta/files"),
+        ] {
+            assert_eq!(call("POST", path), (mount, operation, rest.to_owned()), "{path}");
+        }
+        let path = "/genai/v1beta/models/openai/gpt-4o:streamGenerateContent";
+        let Ok(Place::Call(ingress)) = locate(Surface::Whole, "POST", path) else { panic!("{path}") };
+        assert_eq!(
+            (ingress.operation, ingress.model.as_deref()),
+            (Operation::Generate, Some("openai/gpt-4o"))
+        );
+        assert!(ingress.is_streamed());
+        assert_eq!(refusal("POST", "/genai/x"), 404);
+        assert_eq!(refusal("GET", path), 405);
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub use attempts::{Attempts, Failure, Next};
 pub use cors::Cors;
 pub use headers::{
     HeaderPolicy, add_credentials, add_operator_fields, add_own_credentials, add_request_fields,
-    add_response_fields, add_translated_fields, add_translated_response_fields, has_credentials,
+    add_response_fields, add_translated_fields, add_translated_response_fields, caller, has_credentials,
 };
 pub use ingress::{Ingress, LIST_MODELS, Operation, Place, Surface, dialect_at, locate, template};
 pub use keys::{Choice, pick};

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::ir::ApiError;
+use crate::{
+    dialect::{ClientDialect, anthropic::Anthropic, gemini::Gemini, openai_chat::OpenAiChat},
+    ir::ApiError,
+};
 
 /// The prefixes under which an API is served.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -34,6 +37,15 @@ const MOUNTS: [(&str, Mount); 6] = [
 pub(super) const MODEL_PATH: &str = "/models/";
 
 impl Mount {
+    /// The dialect in which the gateway's own errors are said there.
+    pub fn client_dialect(self) -> &'static dyn ClientDialect {
+        match self {
+            Self::OpenAi | Self::V1 => &OpenAiChat,
+            Self::Anthropic => &Anthropic,
+            Self::Genai => &Gemini,
+        }
+    }
+
     /// Name of the dialect that is spoken there.
     pub fn dialect(self) -> &'static str {
         match self {
@@ -48,6 +60,8 @@ impl Mount {
 pub(super) fn mounted(path: &str) -> Option<(Mount, &str)> {
     let below = |prefix: &str| path.strip_prefix(prefix).filter(|rest| rest.starts_with('/'));
     let found = MOUNTS.iter().find_map(|(prefix, mount)| Some((*mount, below(prefix)?)));
+    // Google's API has the version of uploads behind a word of its own.
+    let found = found.or_else(|| Some((Mount::Genai, below("/genai")?)).filter(|(_, rest)| is_upload(rest)));
     match found {
         // OpenAI has no such path.
         Some((Mount::V1, rest)) if is_anthropic(rest) => Some((Mount::Anthropic, rest)),
@@ -68,6 +82,11 @@ fn bundled(path: &str) -> Option<(Mount, &str)> {
         None if is_anthropic(path) => Some((Mount::Anthropic, path)),
         None => Some((Mount::OpenAi, path)),
     }
+}
+
+/// Whether what follows a prefix of Google's API begins with that of uploads, which have none of its versions.
+pub(super) fn is_upload(path: &str) -> bool {
+    path.starts_with("/upload/")
 }
 
 fn is_anthropic(path: &str) -> bool {

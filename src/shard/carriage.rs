@@ -2,6 +2,7 @@
 
 use super::{
     connection::{Client, Ending},
+    embedding::Embedding,
     net::Net,
     state::ShardState,
     translation::{Translation, not_taken},
@@ -22,6 +23,8 @@ pub(super) enum Carriage {
     Adapted { body: Vec<u8>, dropped: Vec<&'static str> },
     /// In another dialect.
     Translated(Box<Translation>),
+    /// A request for vectors, as its provider is asked for them.
+    Embedded(Box<Embedding>),
 }
 
 /// A request as the client sent it.
@@ -51,6 +54,9 @@ impl Carriage {
         target: &Target<'_>,
         request_id: &str,
     ) -> Result<Self, Ending> {
+        if let Some(dialect) = Embedding::needed(incoming.ingress.operation, target) {
+            return Ok(Self::Embedded(Box::new(Embedding::new(dialect, incoming, target)?)));
+        }
         if let Some(chat) = Translation::needed(shard, incoming, target)? {
             let translating = Translation::new(shard, client, chat, incoming, target, request_id);
             return Ok(Self::Translated(Box::new(Box::pin(translating).await?)));
@@ -83,6 +89,7 @@ impl Carriage {
             }
             Self::Adapted { body, .. } => Payload::whole(body),
             Self::Translated(translation) => Payload::whole(&translation.body),
+            Self::Embedded(embedding) => Payload::whole(&embedding.body),
         }
     }
 
@@ -93,6 +100,7 @@ impl Carriage {
                 target.request_head(incoming.ingress, incoming.head, payload)
             }
             Self::Translated(translation) => target.translated_head(incoming.head, translation),
+            Self::Embedded(embedding) => target.embedding_head(incoming.head, &embedding.body),
         }
     }
 
@@ -102,6 +110,7 @@ impl Carriage {
             Self::Verbatim => Vec::new(),
             Self::Adapted { dropped, .. } => dropped.iter().map(|name| (*name).to_owned()).collect(),
             Self::Translated(translation) => translation.dropped_params(),
+            Self::Embedded(embedding) => embedding.dropped.clone(),
         }
     }
 }

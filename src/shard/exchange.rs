@@ -6,6 +6,7 @@ use super::{
     attempt::Attempt,
     carriage::{Carriage, Incoming},
     connection::{Client, Ending},
+    embedding::relay_embedding,
     net::Net,
     relay::{Commit, relay},
     relay_translated::relay_translated,
@@ -26,10 +27,8 @@ use crate::{
     },
     http::{Framing, Known, RequestHead},
     ir::ApiError,
-    provider::Token,
-    route::{
-        Choice, Ingress, Operation, Place, check_tunnel, dialect_at, has_credentials, locate, no_key, pick,
-    },
+    provider::{Provider, Token},
+    route::{Choice, Ingress, Operation, Place, check_tunnel, has_credentials, locate, no_key, pick},
 };
 
 /// Serves one request; true where the client's connection may serve another.
@@ -70,7 +69,12 @@ pub(super) async fn exchange<N: Net>(
     let read_at = shard.net.now();
     let outline = outline(&ingress, head, &body, form.as_deref())?; // 4 dialect: model and stream; no tree
     let mut target = plan(shard, &snapshot, &ingress, head, &outline)?; // 5 route: account and key
-    target.token = token(shard, client, &target).await?;
+    if is_shown_by_us(&ingress, head, target.account.provider) {
+        return Box::pin(respond::model(shard, client, head, tally, &target)).await;
+    }
+    if target.grant().is_some() {
+        target.token = Box::pin(token(shard, client, &target)).await?;
+    }
     form = form.filter(|form| !is_whole && form.model().is_some());
     if outline.model.is_none() && !is_whole && ingress.operation.is_model_call() {
         check_any_model(&target)?;
@@ -99,11 +103,14 @@ pub(super) async fn exchange<N: Net>(
         tap: completion_tap(ingress.operation).filter(|_| target.account.signals_end),
         cors: respond::cors_lines(&snapshot, head),
         dropped: carriage.dropped_params(),
-        client_dialect: dialect_at(head.path()),
+        client_dialect: ingress.mount.client_dialect(),
     };
     let relayed = match carriage {
         Carriage::Translated(translation) => {
             Box::pin(relay_translated(shard, upstream, client, head, tally, commit, *translation)).await
+        }
+        Carriage::Embedded(embedding) => {
+            Box::pin(relay_embedding(shard, upstream, client, head, tally, commit, *embedding)).await
         }
         _ => relay(shard, upstream, client, head, tally, commit).await, // 8 and back
     };
@@ -344,8 +351,7 @@ async fn token<N: Net>(
     client: &Client<N>,
     target: &Target<'_>,
 ) -> Result<Option<Token>, ApiError> {
-    let grant = target.key.cloud.as_deref().and_then(|cloud| cloud.grant.as_ref());
-    let Some(grant) = grant.filter(|_| !target.is_direct) else { return Ok(None) };
+    let Some(grant) = target.grant() else { return Ok(None) };
     let found = shard.tokens.find(grant, &shard.net, &client.timer, &shard.control).await;
     found.map(Some).map_err(|why| {
         let name = &target.account.name;
@@ -377,6 +383,14 @@ fn completion_tap(operation: Operation) -> Option<CompletionTap> {
         Operation::Generate => Some(CompletionTap::generate()),
         _ => None,
     }
+}
+
+/// Whether a model is asked for whose provider does not show it in OpenAI's words.
+fn is_shown_by_us(ingress: &Ingress<'_>, head: &RequestHead, provider: &dyn Provider) -> bool {
+    ingress.operation == Operation::ModelDetails
+        && ingress.mount.dialect() == "openai"
+        && !provider.speaks("openai")
+        && matches!(head.method(), "GET" | "HEAD")
 }
 
 /// A page of another origin could spend the operator's keys: it is refused before it is served.

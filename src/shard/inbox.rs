@@ -47,6 +47,10 @@ fn apply<N: Net>(shard: &Rc<ShardState<N>>, message: ToShard) -> bool {
         ToShard::Count(reply) => {
             let _ = reply.try_send(shard.count());
         }
+        ToShard::KeepSeals(seals) => shard.seals.keep(seals, shard.net.now()),
+        ToShard::FindSeals { keys, reply } => {
+            let _ = reply.try_send(shard.seals.find(&keys, shard.net.now()));
+        }
         ToShard::Drain => return true,
     }
     false

@@ -25,9 +25,12 @@ use crate::{
         limits::{MODELS_AGE_MAX, MODELS_BYTES_MAX, MODELS_RETRY, MODELS_TIME_MAX},
     },
     dialect::json::document::{self, Value, json},
-    provider::{Account, Endpoint},
+    provider::{Account, Endpoint, Models},
     route::{self, Choice, pick},
 };
+
+/// Days since 1970 that have a date here.
+const DAYS_MAX: u64 = 1_000_000;
 
 /// The lists of models that this core knows, by account.
 #[derive(Default)]
@@ -88,18 +91,78 @@ impl Drop for Question<'_> {
     }
 }
 
-/// The merged list, in OpenAI's shape. A provider that does not answer is left out.
-pub(super) async fn merged<N: Net>(shard: &ShardState<N>, snapshot: &Snapshot) -> String {
+/// The merged list, as OpenAI shows one or as Anthropic does. A provider that does not answer is left out.
+pub(super) async fn merged<N: Net>(
+    shard: &ShardState<N>,
+    snapshot: &Snapshot,
+    is_for_anthropic: bool,
+) -> String {
     let accounts = snapshot.routes.accounts().iter();
     let accounts = accounts.filter(|account| account.allows_request(route::LIST_MODELS));
-    let lists = accounts.map(|account| list(shard, snapshot, account));
-    let models: Vec<Value> =
-        together(lists).await.into_iter().flat_map(|list| list.iter().cloned().collect::<Vec<_>>()).collect();
-    json!({"object": "list", "data": models}).to_string()
+    let lists = together(accounts.map(|account| list(shard, snapshot, account))).await;
+    let models = lists.iter().flat_map(|list| list.iter());
+    if is_for_anthropic {
+        return anthropic_list(&models.map(anthropic_model).collect::<Vec<_>>()).to_string();
+    }
+    json!({"object": "list", "data": models.cloned().collect::<Vec<_>>()}).to_string()
+}
+
+/// A model of the merged list, by the name that the client has for it within an account.
+pub(super) async fn details<N: Net>(
+    shard: &ShardState<N>,
+    snapshot: &Snapshot,
+    account: &Account,
+    model: &str,
+) -> Option<String> {
+    let id = format!("{}/{model}", account.name);
+    let list = list(shard, snapshot, account).await;
+    let is_asked_for =
+        |model: &&Value| model["id"].as_str().is_some_and(|known| known.eq_ignore_ascii_case(&id));
+    list.iter().find(is_asked_for).map(Value::to_string)
+}
+
+/// A list as Anthropic shows it, all of it at once.
+fn anthropic_list(models: &[Value]) -> Value {
+    let id = |model: Option<&Value>| model.map_or(Value::Null, |model| model["id"].clone());
+    let (first, last) = (id(models.first()), id(models.last()));
+    json!({"data": models, "has_more": false, "first_id": first, "last_id": last})
+}
+
+/// A model as Anthropic shows it.
+fn anthropic_model(model: &Value) -> Value {
+    let name = model.get("display_name").unwrap_or_else(|| &model["id"]);
+    let created_at = match model.get("created_at") {
+        Some(created_at) => created_at.clone(),
+        None => date(model["created"].as_u64().unwrap_or_default()).into(),
+    };
+    json!({"type": "model", "id": model["id"], "display_name": name, "created_at": created_at})
+}
+
+/// The day of seconds since 1970, as the time at which it begins.
+fn date(seconds: u64) -> String {
+    let (mut year, mut days) = (1970, (seconds / 86_400).min(DAYS_MAX));
+    let is_leap =
+        |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    while days >= 365 + u64::from(is_leap(year)) {
+        days -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let mut month = 1;
+    for length in [31, 28 + u64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30] {
+        if days < length {
+            break;
+        }
+        days -= length;
+        month += 1;
+    }
+    format!("{year}-{month:02}-{:02}T00:00:00Z", days + 1)
 }
 
 /// One provider's models that its keys allow, named `provider/model`; asked for at all of its endpoints.
 async fn list<N: Net>(shard: &ShardState<N>, snapshot: &Snapshot, account: &Account) -> Rc<Vec<Value>> {
+    if !account.provider.has_model_list() {
+        return Rc::new(allowed(account, configured(account)));
+    }
     let now = shard.net.now();
     let question = match shard.model_lists.find(&account.name, now).await {
         Ok(known) => return known,
@@ -186,6 +249,15 @@ async fn ask<N: Net>(
     document::decode(&body).ok()?.get("data")?.as_array().cloned()
 }
 
+/// The models that the configuration names.
+fn configured(account: &Account) -> Vec<Value> {
+    let names = account.keys.iter().flat_map(|key| match &key.models {
+        Models::Only(names) => &names[..],
+        Models::All => &[],
+    });
+    names.map(|name| json!({"id": name})).collect()
+}
+
 /// Those that a key allows, and the aliases, which no provider lists.
 fn allowed(account: &Account, offered: Vec<Value>) -> Vec<Value> {
     let name = &account.name;
@@ -196,6 +268,11 @@ fn allowed(account: &Account, offered: Vec<Value>) -> Vec<Value> {
         let is_new = !models.iter().any(|known: &Value| known["id"] == id_here.as_str());
         if is_new && account.keys.iter().any(|key| key.allows(&id)) {
             model["id"] = id_here.into();
+            if model.get("object").is_none() {
+                model["object"] = "model".into();
+                model["created"] = 0.into();
+                model["owned_by"] = name.as_str().into();
+            }
             models.push(model);
         }
     }
@@ -228,4 +305,22 @@ async fn together<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output>
     })
     .await;
     outputs.into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_has_its_date() {
+        for (seconds, expected) in [
+            (0, "1970-01-01"),
+            (951_782_400, "2000-02-29"),
+            (1_715_367_049, "2024-05-10"),
+            (1_735_603_200, "2024-12-31"),
+        ] {
+            assert_eq!(date(seconds), format!("{expected}T00:00:00Z"));
+        }
+        assert!(!date(u64::MAX).is_empty());
+    }
 }

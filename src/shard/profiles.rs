@@ -2,13 +2,12 @@
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
     hash::{BuildHasher, Hasher},
     rc::Rc,
     sync::Arc,
 };
 
-use hashbrown::DefaultHashBuilder;
+use hashbrown::{DefaultHashBuilder, HashMap};
 
 use crate::{ir::Profile, provider::Catalog};
 

@@ -10,6 +10,7 @@ use super::{
     net::Net,
     relay::{Commit, Outlet, add_dropped, add_own_fields, stream_error},
     respond,
+    seals::keep_seals,
     state::ShardState,
     tally::Tally,
     translation::Translation,
@@ -17,8 +18,8 @@ use super::{
 };
 use crate::{
     config::limits::{EVENT_TRANSLATED_BYTES_MAX, HEARTBEAT, REFUSAL_BYTES_MAX, WINDOW_BYTES_MAX},
-    dialect::{Translator, json::lossy},
-    http::{Framing, RequestHead, length_line, reason, response_line},
+    dialect::{ClientDialect, Translator, json::lossy},
+    http::{Fields, Framing, RequestHead, length_line, reason, response_line},
     ir::ApiError,
     provider, route,
 };
@@ -42,7 +43,9 @@ pub(super) async fn relay_translated<N: Net>(
         return Err(Break::Protocol(what).into_ending(commit.target, account.request_time_max));
     }
     if !(200..300).contains(&upstream.head.status) {
-        return refuse(shard, upstream, client, head, tally, &commit, &translation).await;
+        let (provider, reader) = (translation.provider, translation.client);
+        let decode = |status, fields: &_, body: &str| provider.decode_error(status, fields, body);
+        return refuse(shard, upstream, client, head, tally, &commit, &decode, reader).await;
     }
     let is_provider_streamed = upstream.head.is_event_stream() || upstream.head.is_frame_stream();
     let mut translator = translation.translator(is_provider_streamed);
@@ -89,6 +92,10 @@ pub(super) async fn relay_translated<N: Net>(
         upstream.attempt.passes(if is_streamed { Passing::Translated(out.len()) } else { Passing::Bytes });
         tally.passed(out.len());
         tally.said(&out);
+        if is_done {
+            // Before the client has the end, so that what it asks next finds them.
+            keep_seals(shard, route::caller(head), translator.take_seals());
+        }
         if !out.is_empty() || is_done {
             let before = shard.net.now();
             outlet.pass(shard, client, &out, is_done).await?;
@@ -177,15 +184,17 @@ fn mask(error: &mut ApiError, commit: &Commit<'_, '_>) {
     error.message = lossy(&message).into_owned();
 }
 
-/// Tells the client in its dialect that the provider refused.
-async fn refuse<N: Net>(
+/// Tells the client in its dialect that the provider refused, which `decode` reads.
+#[expect(clippy::too_many_arguments, reason = "all that an exchange has is needed to end it")]
+pub(super) async fn refuse<N: Net>(
     shard: &ShardState<N>,
     mut upstream: Upstream<'_, N>,
     client: &Client<N>,
     head: &RequestHead,
     tally: &Tally<'_, N>,
     commit: &Commit<'_, '_>,
-    translation: &Translation,
+    decode: &dyn Fn(u16, &Fields, &str) -> ApiError,
+    reader: &dyn ClientDialect,
 ) -> Result<bool, Ending> {
     let account = commit.target.account;
     let mut is_done = upstream.is_done();
@@ -198,7 +207,7 @@ async fn refuse<N: Net>(
         let message = format!("The provider answered with the status {status}, which is not followed.");
         named(ApiError::provider(502, "upstream_protocol_error", message), commit)
     } else {
-        translation.provider.decode_error(status, &upstream.head.fields, &lossy(&upstream.content))
+        decode(status, &upstream.head.fields, &lossy(&upstream.content))
     };
     mask(&mut error, commit);
     let is_about_key = commit.target.is_key_refused(&upstream.head);
@@ -206,13 +215,15 @@ async fn refuse<N: Net>(
     tally.refused(if is_about_key { "upstream-credentials" } else { "provider" });
 
     let mut body = Vec::new();
-    translation.client.encode_error(&error, &mut body);
+    reader.encode_error(&error, &mut body);
     let is_persistent =
         respond::may_persist(shard, head) && !upstream.is_request_cut && upstream.rest.is_none();
     let mut out = Vec::with_capacity(1024 + body.len());
     response_line(error.status, reason(error.status), &mut out);
-    route::add_translated_response_fields(&upstream.head.fields, !commit.cors.is_empty(), &mut out);
+    let dialect = commit.client_dialect.name();
+    route::add_translated_response_fields(&upstream.head.fields, dialect, !commit.cors.is_empty(), &mut out);
     add_own_fields(commit.target, tally.request_id(), &mut out);
+    add_dropped(&commit.dropped, &mut out);
     if is_about_key {
         out.extend_from_slice(b"x-bifrost-error-source: upstream-credentials\r\n");
     }
@@ -238,15 +249,16 @@ async fn refuse<N: Net>(
 }
 
 /// What the head of the client's answer says of it.
-struct Shape {
-    framing: Framing,
-    is_persistent: bool,
-    is_event_stream: bool,
+pub(super) struct Shape {
+    pub(super) framing: Framing,
+    pub(super) is_persistent: bool,
+    pub(super) is_event_stream: bool,
     /// Whether a chat was asked for and responses were.
-    is_bridged: bool,
+    pub(super) is_bridged: bool,
 }
 
-fn response_head<N: Net>(
+/// The head of an answer whose body has been translated.
+pub(super) fn response_head<N: Net>(
     upstream: &Upstream<'_, N>,
     head: &RequestHead,
     tally: &Tally<'_, N>,
@@ -255,7 +267,8 @@ fn response_head<N: Net>(
 ) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024);
     response_line(200, "OK", &mut out);
-    route::add_translated_response_fields(&upstream.head.fields, !commit.cors.is_empty(), &mut out);
+    let dialect = commit.client_dialect.name();
+    route::add_translated_response_fields(&upstream.head.fields, dialect, !commit.cors.is_empty(), &mut out);
     out.extend_from_slice(if shape.is_event_stream {
         b"Content-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"
     } else {

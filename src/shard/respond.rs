@@ -8,6 +8,7 @@ use super::{
     net::Net,
     state::ShardState,
     tally::Tally,
+    upstream::Target,
 };
 use crate::{
     bus::ToControl,
@@ -123,8 +124,29 @@ pub(super) async fn models<N: Net>(
     if snapshot.routes.accounts().is_empty() {
         snapshot.routes.default(Mount::V1)?;
     }
-    let body = models::merged(shard, &snapshot).await;
+    let is_for_anthropic = head.fields.all("anthropic-version").next().is_some()
+        || route::dialect_at(head.path()).name() == Mount::Anthropic.dialect();
+    let body = models::merged(shard, &snapshot, is_for_anthropic).await;
     let lines = cors_lines(&snapshot, head);
+    let answer = Answer { status: 200, content_type: JSON, lines, body: body.as_bytes() };
+    send(shard, client, head, tally, &answer, may_persist(shard, head)).await
+}
+
+/// `GET /v1/models/{model}` of a provider that does not show it itself.
+pub(super) async fn model<N: Net>(
+    shard: &ShardState<N>,
+    client: &Client<N>,
+    head: &RequestHead,
+    tally: &Tally<'_, N>,
+    target: &Target<'_>,
+) -> Result<bool, Ending> {
+    let model = target.alias.or(target.resolved_model).unwrap_or_default();
+    let Some(body) = models::details(shard, target.snapshot, target.account, model).await else {
+        let message =
+            format!("The provider `{}` shows no model `{model}`. See /v1/models.", target.account.name);
+        return Err(ApiError::client(404, "model_not_found", message).with_param("model").into());
+    };
+    let lines = cors_lines(target.snapshot, head);
     let answer = Answer { status: 200, content_type: JSON, lines, body: body.as_bytes() };
     send(shard, client, head, tally, &answer, may_persist(shard, head)).await
 }

@@ -11,8 +11,8 @@ use std::{
 use data_encoding::HEXLOWER;
 
 use super::{
-    models::ModelLists, names::Names, net::Net, pool::Pool, profiles::Profiles, socket::Scratch,
-    tls::Connectors, tokens::Tokens,
+    models::ModelLists, names::Names, net::Net, pool::Pool, profiles::Profiles, seals::Seals,
+    socket::Scratch, tls::Connectors, tokens::Tokens,
 };
 use crate::{
     bus::{AccessRing, ShardLinks, ToControl},
@@ -37,6 +37,7 @@ pub(super) struct ShardState<N: Net> {
     pub(super) tokens: Tokens,
     pub(super) profiles: Profiles,
     pub(super) model_lists: ModelLists,
+    pub(super) seals: Seals,
     pub(super) scratch: Scratch,
     pub(super) counters: RefCell<Counters>,
     pub(super) rng: RefCell<fastrand::Rng>,
@@ -98,6 +99,7 @@ impl<N: Net> ShardState<N> {
             tokens: Tokens::default(),
             profiles: Profiles::default(),
             model_lists: ModelLists::default(),
+            seals: Seals::default(),
             scratch: RefCell::new(vec![0; RECEIVE_BYTES].into_boxed_slice()),
             counters: RefCell::new(counters_of(&snapshot)),
             rng: RefCell::new(rng),
@@ -251,6 +253,7 @@ pub(super) async fn upkeep<N: Net>(shard: Rc<ShardState<N>>) {
     loop {
         shard.net.sleep(Duration::from_secs(1)).await;
         shard.pool.sweep(shard.net.now());
+        shard.seals.sweep(shard.net.now());
         shard.clients.let_go();
     }
 }

@@ -8,14 +8,15 @@ use super::{
     connection::{Client, Ending},
     media::fetch_media,
     net::Net,
+    seals::restore_seals,
     state::ShardState,
     upstream::Target,
 };
 use crate::{
     dialect::{ClientDialect, Encoded, ProviderDialect, Recipient, Translator, Wishes, json::ReadError},
-    ir::{ApiError, Effort, Reasoning, ToolKind},
+    ir::{ApiError, Effort, Origin, Reasoning, ToolKind},
     provider::Chat,
-    route::Operation,
+    route::{Operation, caller},
 };
 
 /// A request that has been translated.
@@ -30,6 +31,8 @@ pub(super) struct Translation {
     pub(super) openai_path: Option<&'static str>,
     encoded: Encoded,
     wishes: Wishes,
+    /// Whose seals are kept of the answer.
+    origin: Option<Origin>,
 }
 
 /// What a chat goes through on its way.
@@ -84,6 +87,10 @@ impl Translation {
             fetch_media(shard, connection, &mut request, chat.dialect, may_be_private).await?;
         }
         let model = target.resolved_model.unwrap_or_default();
+        let origin = chat.dialect.origin(model);
+        if let Some(origin) = origin {
+            restore_seals(shard, connection, caller(incoming.head), &mut request, origin).await;
+        }
         let recipient = Recipient {
             model,
             profile: &shard.profiles.find(&target.snapshot.models, &target.account.name, model),
@@ -91,7 +98,11 @@ impl Translation {
             is_strict: target.snapshot.is_strict,
         };
         let mut translated = Vec::with_capacity(body.len() + 512);
-        let encoded = chat.dialect.encode_request(&request, &recipient, &mut translated)?;
+        let mut encoded = chat.dialect.encode_request(&request, &recipient, &mut translated)?;
+        if let Some(adapted) = target.account.provider.deltas().adapt(&translated) {
+            translated = adapted.body;
+            adapted.dropped.into_iter().for_each(|name| encoded.drop_param(name));
+        }
         if recipient.is_strict && encoded.dropped_names().next().is_some() {
             return Err(not_taken(&target.account.name, encoded.dropped_names()).into());
         }
@@ -112,6 +123,7 @@ impl Translation {
             openai_path: chat.openai_path,
             encoded,
             wishes,
+            origin,
         })
     }
 
@@ -136,6 +148,7 @@ impl Translation {
             encoded,
             self.wishes.clone(),
         )
+        .gathering(self.origin)
     }
 }
 

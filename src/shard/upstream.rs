@@ -3,6 +3,7 @@
 use std::{
     future::poll_fn,
     io::IoSlice,
+    sync::Arc,
     task::Poll,
     time::{Duration, Instant, SystemTime},
 };
@@ -27,7 +28,7 @@ use crate::{
     dialect::{FormScanner, Splice, json::Outline},
     http::{BodyDecoder, BodyError, Framing, HeadError, Known, RequestHead, ResponseHead, length_line},
     ir::ApiError,
-    provider::{Account, Call, Key, Token},
+    provider::{Account, Call, Grant, Key, Token},
     route::{self, Attempts, Failure, Ingress, Next, Operation, query_with_model, query_without_credentials},
 };
 
@@ -109,6 +110,11 @@ impl Target<'_> {
         Some(Splice::model(outline, resolved))
     }
 
+    /// How the key is exchanged for a credential that does not last, where it is.
+    pub(super) fn grant(&self) -> Option<&Arc<Grant>> {
+        self.key.cloud.as_ref()?.grant.as_ref().filter(|_| !self.is_direct)
+    }
+
     /// Whether a response is about the operator's key, not about the request.
     pub(super) fn is_key_refused(&self, head: &ResponseHead) -> bool {
         matches!(head.status, 401..=403) && !self.is_direct
@@ -126,7 +132,11 @@ impl Target<'_> {
         let mut out = Vec::with_capacity(1024 + room);
         let model = self.resolved_model.filter(|_| ingress.names_model_in_path());
         let endpoint = &self.key.endpoint;
-        let prefix = if ingress.is_native() { &endpoint.native_prefix } else { &endpoint.path_prefix };
+        let prefix = match (ingress.is_native(), ingress.is_at_root()) {
+            (false, _) => endpoint.path_prefix.as_str(),
+            (true, false) => &endpoint.native_prefix,
+            (true, true) => endpoint.root(self.account.provider.native_path()),
+        };
         out.extend_from_slice(head.method().as_bytes());
         out.push(b' ');
         out.extend_from_slice(prefix.as_bytes());
@@ -196,10 +206,22 @@ impl Target<'_> {
                 path
             }
         };
+        self.native_head(head, &path, body)
+    }
+
+    /// The head of a request for vectors whose body has been translated.
+    pub(super) fn embedding_head(&self, head: &RequestHead, body: &[u8]) -> Vec<u8> {
+        let mut path = self.key.endpoint.native_prefix.clone();
+        let (provider, model) = (self.account.provider, self.resolved_model.unwrap_or_default());
+        provider.push_embedding_path(self.key, model, &mut path);
+        self.native_head(head, &path, body)
+    }
+
+    fn native_head(&self, head: &RequestHead, path: &str, body: &[u8]) -> Vec<u8> {
         let authority = &self.key.endpoint.authority;
         let mut out = Vec::with_capacity(1024);
         out.extend_from_slice(format!("POST {path} HTTP/1.1\r\nHost: {authority}\r\n").as_bytes());
-        let call = self.call(true, "POST", &path, body);
+        let call = self.call(true, "POST", path, body);
         if self.is_direct {
             route::add_own_credentials(self.account, head, &call, &mut out);
         } else {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     Gateway, Response, Signal, Upstream, custom_provider_at, get, json_reply, on_both_engines, openai_at,
-    provider_at, refusing_address, reply,
+    provider_at, refusing_address, reply, request,
 };
 
 const LIST: &str = r#"{ "object":"list","data":[ {"id":"gpt-4o","object":"model","created":1715367049,"owned_by":"system","more":1},
@@ -178,5 +178,64 @@ fn a_provider_that_cannot_be_asked_is_left_out() {
         } });
         let gateway = Gateway::start(engine, &config);
         assert_eq!(ids(&gateway.call(get("/v1/models"))), ["openai/gpt-4o", "openai/o3"]);
+    });
+}
+
+#[test]
+fn the_list_is_anthropics_for_its_clients() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::json(LIST);
+        let gateway = Gateway::start(engine, &openai_at(&upstream));
+        let named = request("GET", "/v1/models", &[("anthropic-version", "2023-06-01")], b"");
+        for asked in [named, get("/anthropic/v1/models")] {
+            let list = gateway.call(asked).json();
+            let first = json!({
+                "type": "model",
+                "id": "openai/gpt-4o",
+                "display_name": "openai/gpt-4o",
+                "created_at": "2024-05-10T00:00:00Z",
+            });
+            assert_eq!(list["data"][0], first);
+            assert_eq!((&list["has_more"], &list["first_id"]), (&json!(false), &json!("openai/gpt-4o")));
+            assert_eq!(list["last_id"], "openai/o3");
+        }
+    });
+}
+
+#[test]
+fn a_list_of_anthropics_is_openais_for_its_clients() {
+    on_both_engines(|engine| {
+        let offered = r#"{"data":[{"type":"model","id":"claude-x","display_name":"Claude X","created_at":"2026-01-02T00:00:00Z"}],"has_more":false}"#;
+        let upstream = Upstream::json(offered);
+        let config = json!({ "providers": { "anthropic": provider_at(&upstream.base_url()) } });
+        let gateway = Gateway::start(engine, &config);
+        let answer = gateway.call(get("/v1/models"));
+        assert_eq!(ids(&answer), ["anthropic/claude-x"]);
+        assert_eq!(answer.json()["data"][0]["object"], "model");
+        let shown = gateway.call(get("/anthropic/v1/models")).json();
+        assert_eq!(shown["data"][0]["display_name"], "Claude X");
+        assert_eq!(shown["data"][0]["created_at"], "2026-01-02T00:00:00Z");
+        // Anthropic does not show a model in OpenAI's words, so that the list does.
+        let model = gateway.call(get("/v1/models/anthropic%2Fclaude-x"));
+        assert_eq!((model.status(), &model.json()["id"]), (200, &json!("anthropic/claude-x")));
+        let unknown = gateway.call(get("/v1/models/anthropic%2Fclaude-y"));
+        assert_eq!((unknown.status(), &unknown.json()["error"]["code"]), (404, &json!("model_not_found")));
+    });
+}
+
+#[test]
+fn a_cloud_that_lists_nothing_shows_what_is_configured() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::json("{}");
+        let mut bedrock = provider_at(&upstream.base_url());
+        bedrock["keys"][0]["models"] = json!(["amazon.nova-pro-v1:0", "fast"]);
+        bedrock["keys"][0]["aliases"] = json!({ "fast": "amazon.nova-lite-v1:0" });
+        bedrock["keys"][0]["bedrock_key_config"] = json!({ "region": "us-east-1" });
+        let gateway = Gateway::start(engine, &json!({ "providers": { "bedrock": bedrock } }));
+        let expected = ["bedrock/amazon.nova-pro-v1:0", "bedrock/fast"];
+        assert_eq!(ids(&gateway.call(get("/v1/models"))), expected);
+        let model = gateway.call(get("/v1/models/bedrock%2Ffast"));
+        assert_eq!((model.status(), &model.json()["owned_by"]), (200, &json!("bedrock")));
+        assert_eq!(upstream.requests().len(), 0);
     });
 }

@@ -5,9 +5,11 @@ import os
 import harness
 import pytest
 
+OWNERS = ("OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_", "LANGCHAIN_", "LANGSMITH_")
+
 for name in list(os.environ):
     # The client libraries read these; a developer's own settings must not steer a test.
-    if name.startswith("OPENAI_") or name.lower().endswith("_proxy"):
+    if name.startswith(OWNERS) or name.lower().endswith("_proxy"):
         del os.environ[name]
 
 

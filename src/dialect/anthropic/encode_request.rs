@@ -41,6 +41,9 @@ pub(super) fn encode_request(
         (None, _) => OUTPUT_TOKENS,
     };
     let conversation = Conversation::of(request, recipient, thinks, &mut encoded)?;
+    if conversation.skipped.iter().any(|skipped| *skipped > 0) {
+        encoded.drop_param("cache_control");
+    }
     let tools = Tools::of(request, recipient, thinks, &mut encoded);
     Writer::new(out).object(|writer| {
         if quirks.names_model {

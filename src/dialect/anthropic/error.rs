@@ -123,8 +123,7 @@ impl Told {
         };
         let mut error = by_status(status, &self.message);
         if status == 400 && (says("prompt is too long") || says("exceed context limit")) {
-            error.code = Some("context_length_exceeded");
-            error.param = Some("messages".into());
+            error = error.into_too_long();
         }
         error
     }

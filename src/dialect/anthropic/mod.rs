@@ -86,6 +86,10 @@ impl ProviderDialect for Anthropic {
         Box::new(decode_response::Decoder::default())
     }
 
+    fn origin(&self, _: &str) -> Option<Origin> {
+        Some(Origin::Anthropic)
+    }
+
     fn decode_error(&self, status: u16, fields: &Fields, body: &str) -> ApiError {
         error::decode_error(status, fields, body)
     }

@@ -131,6 +131,8 @@ impl Rewriting {
                 self.copy(reader)?;
             }
             "properties" | "required" if reader.kind() == Some(Kind::Null) => self.is_changed = true,
+            // A word of Google's for the order in which the properties stand.
+            "propertyOrdering" => self.is_changed = true,
             "properties" | "$defs" | "definitions" => {
                 node.has_properties |= name == "properties";
                 node.has_definitions |= name != "properties";
@@ -329,6 +331,10 @@ mod tests {
             (
                 r#"{"oneOf":[{"type":"object","additionalProperties":true},{"not":{}}]}"#,
                 r#"{"anyOf":[{"type":"object","additionalProperties":false},{"description":"not: {}"}]}"#,
+            ),
+            (
+                r#"{"type":"object","properties":{"b":{}},"propertyOrdering":["b"],"additionalProperties":false}"#,
+                r#"{"type":"object","properties":{"b":{}},"additionalProperties":false}"#,
             ),
             (r##"{"description":"d","$ref":"#/x"}"##, r##"{"$ref":"#/x"}"##),
             (r#"{"type":"string","enum":["a",null]}"#, r#"{"enum":["a",null]}"#),

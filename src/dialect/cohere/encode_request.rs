@@ -194,10 +194,7 @@ fn write_rest(request: &Request<'_>, encoded: &mut Encoded, writer: &mut Writer<
             encoded.drop_extra(name);
         }
     }
-    let marks_cache = request.cache.is_some()
-        || request.messages.iter().flat_map(|message| &message.parts).any(|part| part.cache.is_some())
-        || request.tools.iter().any(|tool| tool.cache.is_some());
-    if marks_cache {
+    if request.is_marked() {
         encoded.drop_param("cache_control");
     }
     encoded.drop_all_but(request, &["frequency_penalty", "presence_penalty", "seed", "logprobs"]);

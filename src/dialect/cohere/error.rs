@@ -3,7 +3,7 @@
 use crate::{
     dialect::{
         json::member_text,
-        openai_chat::{by_status, retry_after},
+        openai_chat::{by_status, message_in, retry_after},
     },
     http::Fields,
     ir::ApiError,
@@ -11,7 +11,7 @@ use crate::{
 
 /// Reads a refusal, `{"id", "message"}`.
 pub(super) fn decode_error(status: u16, fields: &Fields, body: &str) -> ApiError {
-    let message = member_text(body, "message").unwrap_or_default();
+    let message = member_text(body, "message").or_else(|| message_in(body)).unwrap_or_default();
     let status = match status {
         // A status of Cohere's own: a word that it refuses stands in the request or the answer.
         498 => 400,
@@ -21,7 +21,7 @@ pub(super) fn decode_error(status: u16, fields: &Fields, body: &str) -> ApiError
     };
     let mut error = by_status(status, &message);
     if (400..500).contains(&status) && message.to_ascii_lowercase().contains("too many tokens") {
-        error.code = Some("context_length_exceeded");
+        error = error.into_too_long();
     }
     error.retry_after = retry_after(fields);
     error
@@ -60,5 +60,7 @@ mod tests {
             assert_eq!((error.status, error.code, error.message.as_str()), (status, code, message));
         }
         assert!(decode_error(500, &Fields::default(), "<html>").message.contains("500"));
+        let of_a_gateway = r#"{"error":{"message":"slow","type":"t"}}"#;
+        assert_eq!(decode_error(429, &Fields::default(), of_a_gateway).message, "slow");
     }
 }

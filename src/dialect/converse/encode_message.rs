@@ -95,7 +95,9 @@ pub(super) fn has_thoughts(turn: &Turn<'_, '_>) -> bool {
 pub(super) fn is_said(part: &Part<'_>, role: Role, family: Family) -> bool {
     match &part.content {
         Content::Text(text) | Content::Refusal(text) => !text.is_blank(),
-        Content::Image { .. } | Content::Video(_) | Content::File { .. } => role == Role::User,
+        Content::Image { .. } | Content::Audio(_) | Content::Video(_) | Content::File { .. } => {
+            role == Role::User
+        }
         Content::Reasoning(_) => family == Family::Claude && seal_of(part).is_some(),
         Content::RedactedReasoning { origin, .. } => family == Family::Claude && *origin == Origin::Anthropic,
         _ => false,

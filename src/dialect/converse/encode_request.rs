@@ -96,14 +96,15 @@ fn note_unsaid(messages: &[Message<'_>], family: Family, encoded: &mut Encoded) 
         for part in &message.parts {
             let is_lost = match &part.content {
                 Content::Image { .. } | Content::Audio(_) | Content::Video(_) | Content::File { .. } => {
-                    // Audio of a user is refused elsewhere.
-                    !matches!(part.content, Content::Audio(_) if message.role == Role::User)
-                        && !is_said(part, message.role, family)
+                    !is_said(part, message.role, family)
                 }
                 _ => false,
             };
             if is_lost {
                 encoded.drop_param("messages[].content");
+            }
+            if matches!(&part.content, Content::Image { detail: Some(detail), .. } if !detail.is("auto")) {
+                encoded.drop_param("detail");
             }
         }
     }
@@ -372,6 +373,9 @@ mod tests {
         let remote = r#"{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://h/i.png"}}]}]}"#;
         let error = encoded_for(CLAUDE, &Profile::default(), remote).unwrap_err();
         assert_eq!((error.status, error.code), (400, Some("unsupported_image_url")));
+        let sound = r#"{"messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"UklGRg==","format":"wav"}}]}]}"#;
+        let error = encoded_for(CLAUDE, &Profile::default(), sound).unwrap_err();
+        assert_eq!((error.status, error.code), (400, Some("unsupported_parameter")));
         let document = r#"{"messages":[{"role":"user","content":[{"type":"file","file":{"filename":"a.pdf","file_data":"JVBERi0xLjcKJeLjz9MK"}}]}]}"#;
         let said = r#"[{"document":{"format":"pdf","name":"a","source":{"bytes":"JVBERi0xLjcKJeLjz9MK"}}},{"text":"."}]"#;
         assert!(claude(document).contains(said));

@@ -3,7 +3,7 @@
 use crate::{
     dialect::{
         json::{Reader, member_text},
-        openai_chat::{by_status, retry_after},
+        openai_chat::{by_status, message_in, retry_after},
     },
     http::Fields,
     ir::ApiError,
@@ -61,6 +61,7 @@ fn message_of(body: &str) -> String {
     ["message", "Message", "originalMessage"]
         .iter()
         .find_map(|name| member_text(body, name))
+        .or_else(|| message_in(body))
         .unwrap_or_default()
 }
 
@@ -73,7 +74,7 @@ fn named(name: &str, status: Option<u16>, message: &str) -> ApiError {
     let mut error = by_status(status, told);
     let lower = message.to_ascii_lowercase();
     if status == 400 && TOO_LONG.iter().any(|words| lower.contains(words)) {
-        error.code = Some("context_length_exceeded");
+        error = error.into_too_long();
     }
     if name == "ServiceQuotaExceededException" {
         (error.kind, error.code) = ("insufficient_quota", Some("insufficient_quota"));
@@ -148,6 +149,9 @@ mod tests {
     #[test]
     fn an_error_without_words_is_told_by_its_name_or_its_status() {
         assert_eq!(decoded(403, "AccessDeniedException", "{}").message, "AccessDeniedException");
+        let of_a_gateway =
+            decode_error(429, &Fields::default(), r#"{"error":{"message":"slow","type":"t"}}"#);
+        assert_eq!(of_a_gateway.message, "slow");
         assert!(decode_error(500, &Fields::default(), "<html>").message.contains("500"));
     }
 }

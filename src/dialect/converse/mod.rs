@@ -13,10 +13,12 @@ mod fixtures;
 mod media;
 mod usage;
 
+use family::Family;
+
 use super::{Encoded, ProviderDialect, Recipient, ResponseDecoder, StreamFraming};
 use crate::{
     http::Fields,
-    ir::{ApiError, Request},
+    ir::{ApiError, Origin, Request},
 };
 
 /// `POST /model/{id}/converse` and `/model/{id}/converse-stream`.
@@ -45,6 +47,10 @@ impl ProviderDialect for Converse {
 
     fn stream_framing(&self) -> StreamFraming {
         StreamFraming::EventStream
+    }
+
+    fn origin(&self, model: &str) -> Option<Origin> {
+        (Family::of(model) == Family::Claude).then_some(Origin::Anthropic)
     }
 
     fn decode_error(&self, status: u16, fields: &Fields, body: &str) -> ApiError {

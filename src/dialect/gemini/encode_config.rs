@@ -31,7 +31,7 @@ pub(super) fn write_config(
         let mut config = Config { writer, native };
         if let Some(max_tokens) = request.max_tokens {
             let known_max = recipient.profile.output_tokens_max.unwrap_or(u64::MAX);
-            config.write("maxOutputTokens", |writer| writer.count(max_tokens.min(known_max)));
+            config.write("maxOutputTokens", |writer| writer.count(max_tokens.clamp(1, known_max.max(1))));
         }
         config.write_sampling(request, recipient.profile, encoded);
         config.write_stop(request, recipient.profile, encoded);

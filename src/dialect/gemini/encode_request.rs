@@ -110,9 +110,6 @@ fn binds_format(request: &Request<'_>, recipient: &Recipient<'_>, declared: &Dec
 
 /// What Google has no place for.
 fn drop_rest(request: &Request<'_>, encoded: &mut Encoded) {
-    let has_marks = request.cache.is_some()
-        || request.tools.iter().any(|tool| tool.cache.is_some())
-        || request.messages.iter().any(|message| message.parts.iter().any(|part| part.cache.is_some()));
     let is_named = |role: Role| matches!(role, Role::User | Role::Assistant);
     let has_names = request.messages.iter().any(|message| {
         let is_result = message.parts.iter().any(|part| matches!(part.content, Content::ToolResult(_)));
@@ -125,7 +122,7 @@ fn drop_rest(request: &Request<'_>, encoded: &mut Encoded) {
         ("verbosity", request.verbosity.is_some()),
         ("prediction", request.prediction.is_some()),
         ("store", request.is_stored == Some(true)),
-        ("cache_control", has_marks),
+        ("cache_control", request.is_marked()),
         ("name", has_names),
     ] {
         if is_there {

@@ -77,7 +77,7 @@ fn refusal(status: u16, told: Told) -> ApiError {
         (error.kind, error.code) = ("insufficient_quota", Some("insufficient_quota"));
     }
     if status == 400 && told.message.contains(TOO_LONG) {
-        error.code = Some("context_length_exceeded");
+        error = error.into_too_long();
     }
     error.retry_after = told.retry_after;
     error

@@ -89,6 +89,10 @@ impl ProviderDialect for Gemini {
         media::is_own(url)
     }
 
+    fn origin(&self, _: &str) -> Option<Origin> {
+        Some(Origin::Google)
+    }
+
     fn decode_error(&self, status: u16, fields: &Fields, body: &str) -> ApiError {
         error::decode_error(status, fields, body)
     }

@@ -161,7 +161,9 @@ impl Decoder {
             sink(Event::Text { choice, text });
             return Ok(());
         }
-        let mut calls = None;
+        // What is thought comes before what is said, wherever it stands.
+        let (mut said, mut refused, mut sources, mut seen) = (None, None, None, None);
+        let (mut calls, mut legacy_call) = (None, None);
         let mut seal = None;
         let mut has_reasoning = false;
         reader.object_if_any(|name, reader| {
@@ -173,24 +175,32 @@ impl Decoder {
                     }
                 }
                 "reasoning_details" => details(reader, choice, sink)?,
-                "content" => content(reader, choice, sink)?,
-                "refusal" => {
-                    if let Some(text) = reader.text_if_any()?.filter(|text| !text.is_empty()) {
-                        sink(Event::Refusal { choice, text });
-                    }
-                }
+                "content" => said = Some(reader.clone()),
+                "refusal" => refused = reader.text_if_any()?.filter(|text| !text.is_empty()),
                 "tool_calls" => calls = Some(reader.clone()),
-                "function_call" => {
-                    let mut reader = reader.clone();
-                    self.call(&mut reader, choice, Some(0), true, sink)?;
-                }
-                "annotations" => reader.array_if_any(|reader| citation(reader, choice, sink))?,
-                "images" => reader.array_if_any(|reader| image(reader, choice, sink))?,
+                "function_call" => legacy_call = Some(reader.clone()),
+                "annotations" => sources = Some(reader.clone()),
+                "images" => seen = Some(reader.clone()),
                 "extra_content" => seal = decode_message::google_signature(reader)?,
                 _ => {}
             }
             Ok(())
         })?;
+        if let Some(mut reader) = said {
+            content(&mut reader, choice, sink)?;
+        }
+        if let Some(text) = refused {
+            sink(Event::Refusal { choice, text });
+        }
+        if let Some(mut reader) = legacy_call {
+            self.call(&mut reader, choice, Some(0), true, sink)?;
+        }
+        if let Some(mut reader) = sources {
+            reader.array_if_any(|reader| citation(reader, choice, sink))?;
+        }
+        if let Some(mut reader) = seen {
+            reader.array_if_any(|reader| image(reader, choice, sink))?;
+        }
         if let Some(signature) = seal {
             sink(Event::Signature {
                 choice,

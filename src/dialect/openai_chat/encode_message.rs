@@ -12,8 +12,8 @@ pub(super) fn write_messages(request: &Request<'_>, recipient: &Recipient<'_>, w
     writer.member("messages").array(|writer| {
         for message in &request.messages {
             match message.role {
-                Role::Assistant => write_assistant(message, writer),
-                Role::User => write_user(message, writer),
+                Role::Assistant => write_assistant(message, recipient, writer),
+                Role::User => write_user(message, recipient, writer),
                 Role::System | Role::Developer => {
                     let is_developer = message.role == Role::Developer && recipient.quirks.takes_developer;
                     let role = if is_developer { "developer" } else { "system" };
@@ -21,6 +21,7 @@ pub(super) fn write_messages(request: &Request<'_>, recipient: &Recipient<'_>, w
                         role,
                         message.name.as_ref(),
                         &message.parts.iter().collect::<Vec<_>>(),
+                        recipient,
                         writer,
                     );
                 }
@@ -30,7 +31,7 @@ pub(super) fn write_messages(request: &Request<'_>, recipient: &Recipient<'_>, w
 }
 
 /// Results come first, since they answer the message before; what a result cannot hold comes behind them.
-fn write_user(message: &Message<'_>, writer: &mut Writer<'_>) {
+fn write_user(message: &Message<'_>, recipient: &Recipient<'_>, writer: &mut Writer<'_>) {
     let mut said = Vec::new();
     for part in &message.parts {
         match &part.content {
@@ -43,7 +44,7 @@ fn write_user(message: &Message<'_>, writer: &mut Writer<'_>) {
     }
     let has_results = message.parts.iter().any(|part| matches!(part.content, Content::ToolResult(_)));
     if !said.is_empty() || !has_results {
-        write_said("user", message.name.as_ref(), &said, writer);
+        write_said("user", message.name.as_ref(), &said, recipient, writer);
     }
 }
 
@@ -77,7 +78,7 @@ fn text_of<'p, 'a>(part: &'p Part<'a>) -> Option<&'p Text<'a>> {
     }
 }
 
-fn write_assistant(message: &Message<'_>, writer: &mut Writer<'_>) {
+fn write_assistant(message: &Message<'_>, recipient: &Recipient<'_>, writer: &mut Writer<'_>) {
     let said: Vec<_> = message.parts.iter().filter(|part| is_said(part)).collect();
     let calls = || {
         message.parts.iter().filter_map(|part| match &part.content {
@@ -94,7 +95,7 @@ fn write_assistant(message: &Message<'_>, writer: &mut Writer<'_>) {
         if said.is_empty() {
             writer.member("content").null();
         } else {
-            write_content(&said, writer);
+            write_content(&said, recipient, writer);
         }
         if calls().next().is_some() {
             writer.member("tool_calls").array(|writer| calls().for_each(|call| write_call(call, writer)));
@@ -123,11 +124,17 @@ fn write_call(call: &ToolCall<'_>, writer: &mut Writer<'_>) {
     });
 }
 
-fn write_said(role: &str, name: Option<&Text<'_>>, parts: &[&Part<'_>], writer: &mut Writer<'_>) {
+fn write_said(
+    role: &str,
+    name: Option<&Text<'_>>,
+    parts: &[&Part<'_>],
+    recipient: &Recipient<'_>,
+    writer: &mut Writer<'_>,
+) {
     writer.object(|writer| {
         writer.member("role").string(role);
         write_name(name, writer);
-        write_content(parts, writer);
+        write_content(parts, recipient, writer);
     });
 }
 
@@ -138,16 +145,20 @@ fn write_name(name: Option<&Text<'_>>, writer: &mut Writer<'_>) {
 }
 
 /// One text is told as such, which every server understands.
-fn write_content(parts: &[&Part<'_>], writer: &mut Writer<'_>) {
+fn write_content(parts: &[&Part<'_>], recipient: &Recipient<'_>, writer: &mut Writer<'_>) {
     writer.member("content");
     match parts {
         [] => writer.string(""),
-        [Part { content: Content::Text(text), cache: None, .. }] => writer.text(text),
-        parts => writer.array(|writer| parts.iter().for_each(|part| write_part(part, writer))),
+        [Part { content: Content::Text(text), cache, .. }]
+            if cache.is_none() || !recipient.quirks.takes_cache_marks =>
+        {
+            writer.text(text);
+        }
+        parts => writer.array(|writer| parts.iter().for_each(|part| write_part(part, recipient, writer))),
     }
 }
 
-fn write_part(part: &Part<'_>, writer: &mut Writer<'_>) {
+fn write_part(part: &Part<'_>, recipient: &Recipient<'_>, writer: &mut Writer<'_>) {
     let (kind, media): (&str, &dyn Fn(&mut Writer<'_>)) = match &part.content {
         Content::Text(text) => ("text", &|writer| writer.member("text").text(text)),
         Content::Refusal(text) => ("refusal", &|writer| writer.member("refusal").text(text)),
@@ -175,7 +186,7 @@ fn write_part(part: &Part<'_>, writer: &mut Writer<'_>) {
     writer.object(|writer| {
         writer.member("type").string(kind);
         media(writer);
-        if let Some(cache) = &part.cache {
+        if let Some(cache) = part.cache.as_ref().filter(|_| recipient.quirks.takes_cache_marks) {
             writer.member("cache_control").object(|writer| {
                 writer.member("type").string("ephemeral");
                 if let Some(ttl) = &cache.ttl {

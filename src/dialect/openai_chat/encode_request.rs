@@ -9,6 +9,9 @@ use crate::{
 /// Stop sequences that OpenAI takes.
 const STOP_MAX: usize = 4;
 
+/// Members that no other dialect has, and that OpenAI takes as they are.
+const KNOWN: [&str; 4] = ["moderation", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"];
+
 /// Writes a request.
 pub(super) fn encode_request(
     request: &Request<'_>,
@@ -230,6 +233,9 @@ fn write_rest(
     encoded: &mut Encoded,
     writer: &mut Writer<'_>,
 ) {
+    if request.is_marked() && !recipient.quirks.takes_cache_marks {
+        encoded.drop_param("cache_control");
+    }
     if let Some(user) = &request.user {
         writer.member("user").text(user);
     }
@@ -242,19 +248,33 @@ fn write_rest(
             None => {}
         }
     }
-    for (name, value) in [
-        ("metadata", &request.metadata),
-        ("web_search_options", &request.web_search),
-        ("modalities", &request.modalities),
-        ("audio", &request.audio),
-        ("prediction", &request.prediction),
+    // Models that take no penalties take none of the older wishes; metadata is of what is stored only.
+    let takes_wishes = recipient.profile.takes_penalties;
+    for (name, value, is_taken) in [
+        ("metadata", &request.metadata, request.is_stored == Some(true)),
+        ("web_search_options", &request.web_search, takes_wishes),
+        ("modalities", &request.modalities, takes_wishes),
+        ("audio", &request.audio, takes_wishes),
+        ("prediction", &request.prediction, takes_wishes),
     ] {
-        if let Some(value) = value {
-            writer.member(name).raw(value);
+        match value {
+            Some(value) if is_taken => writer.member(name).raw(value),
+            Some(_) => encoded.drop_param(name),
+            None => {}
         }
     }
     if let Some(is_stored) = request.is_stored {
         writer.member("store").boolean(is_stored);
+    }
+    if request.is_marked_beside_parts() {
+        encoded.drop_param("cache_control");
+    }
+    for (name, value) in &request.extra {
+        if KNOWN.contains(&&**name) {
+            writer.member(name).raw(value);
+        } else {
+            encoded.drop_extra(name);
+        }
     }
 }
 
@@ -300,6 +320,20 @@ mod tests {
         let profile = Profile { thinking: Thinking::Never, ..Profile::default() };
         assert_eq!(dropped(&profile, r#""reasoning_effort": "low""#), ["reasoning_effort"]);
         assert!(dropped(&profile, r#""reasoning_effort": "none""#).is_empty());
+    }
+
+    #[test]
+    fn metadata_goes_where_the_answer_is_stored() {
+        let profile = Profile::default();
+        assert_eq!(dropped(&profile, r#""metadata": {"a": "b"}"#), ["metadata"]);
+        assert!(dropped(&profile, r#""metadata": {"a": "b"}, "store": true"#).is_empty());
+    }
+
+    #[test]
+    fn a_search_is_not_asked_of_models_that_refuse_it() {
+        let profile = Profile { takes_penalties: false, ..Profile::default() };
+        assert_eq!(dropped(&profile, r#""web_search_options": {}"#), ["web_search_options"]);
+        assert!(dropped(&Profile::default(), r#""web_search_options": {}"#).is_empty());
     }
 
     #[test]

@@ -36,6 +36,11 @@ pub(in crate::dialect) fn decode_error(status: u16, fields: &Fields, body: &str)
     error
 }
 
+/// The message of a refusal in the shape that most APIs have, and gateways before others: `{"error": {…}}`.
+pub(in crate::dialect) fn message_in(body: &str) -> Option<String> {
+    read_body(body).map(|told| told.message).filter(|message| !message.is_empty())
+}
+
 /// An error that stands in an answer; none where it is null or says nothing.
 pub(in crate::dialect) fn read_in_band(reader: &mut Reader<'_>) -> Result<Option<ApiError>, ReadError> {
     let told = match reader.kind() {
@@ -163,6 +168,9 @@ fn refusal(status: u16, told: &Told) -> ApiError {
     let known = CODES.iter().copied().find(|code| *code == told.code || *code == told.kind);
     let mut error = by_status(status, &told.message);
     error.code = known.or(error.code);
+    if error.code == Some("insufficient_quota") {
+        error.kind = "insufficient_quota";
+    }
     error.param = told.param.clone().map(Into::into);
     error
 }

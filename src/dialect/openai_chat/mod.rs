@@ -18,7 +18,7 @@ pub(super) use decode_request::json_schema;
 pub(super) use decode_response::url_citation;
 pub(super) use decode_tools::{custom, function};
 pub use error::{by_status, encode_error, encode_stream_error, retry_after};
-pub(super) use error::{decode_error, read_in_band};
+pub(super) use error::{decode_error, message_in, read_in_band};
 pub(super) use usage::{read_usage, write_usage};
 
 use super::{
@@ -65,6 +65,10 @@ impl ClientDialect for OpenAiChat {
 impl ProviderDialect for OpenAiChat {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn interleaves_calls(&self) -> bool {
+        true
     }
 
     fn encode_request(

@@ -43,7 +43,9 @@ pub(super) fn item<'a>(reader: &mut Reader<'a>, messages: &mut Vec<Message<'a>>)
             return Err(ReadError::Refused {
                 path: String::new(),
                 code: "unsupported_parameter",
-                what: "names an item that only OpenAI keeps; send the item itself instead".to_owned(),
+                what: "names an item that only OpenAI keeps; send the item itself instead, as SDKs do with \
+                       `store: false`"
+                    .to_owned(),
             });
         }
         _ => {

@@ -53,6 +53,12 @@ pub(super) struct ItemWriter<'r> {
     writes_marks: bool,
 }
 
+/// Whether the client marks by itself what is to be cached: older models refuse a mark that these options do not
+/// announce.
+pub(super) fn announces_marks(request: &Request<'_>) -> bool {
+    request.extra.iter().any(|(name, _)| name == "prompt_cache_options")
+}
+
 impl<'r> ItemWriter<'r> {
     /// For one request.
     pub(super) fn new(
@@ -65,8 +71,7 @@ impl<'r> ItemWriter<'r> {
             Content::ToolCall(call) if call.is_custom => Some(&call.id),
             _ => None,
         });
-        // Older models refuse a mark that these options do not announce.
-        let writes_marks = request.extra.iter().any(|(name, _)| name == "prompt_cache_options");
+        let writes_marks = announces_marks(request);
         Self { recipient, encoded, custom_calls: custom_calls.collect(), writes_marks }
     }
 

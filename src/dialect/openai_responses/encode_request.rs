@@ -2,7 +2,7 @@
 
 use super::{
     decode_tools::grammar,
-    encode_message::{ItemWriter, check_messages, tool_name},
+    encode_message::{ItemWriter, announces_marks, check_messages, tool_name},
 };
 use crate::{
     dialect::{
@@ -59,7 +59,7 @@ pub(super) fn encode_request(
         write_sampling(request, recipient, &mut encoded, writer);
         write_tools(request, &mut encoded, writer);
         write_text(request, writer);
-        write_reasoning(request, recipient, writer);
+        write_reasoning(request, recipient, &mut encoded, writer);
         write_include(request, recipient, writer);
         write_rest(request, recipient, &mut encoded, writer);
     });
@@ -252,9 +252,20 @@ fn write_text(request: &Request<'_>, writer: &mut Writer<'_>) {
     });
 }
 
-fn write_reasoning(request: &Request<'_>, recipient: &Recipient<'_>, writer: &mut Writer<'_>) {
+fn write_reasoning(
+    request: &Request<'_>,
+    recipient: &Recipient<'_>,
+    encoded: &mut Encoded,
+    writer: &mut Writer<'_>,
+) {
     let Some(reasoning) = &request.reasoning else { return };
     let effort = reasoning.degree().map(|degree| recipient.profile.nearest_effort(degree));
+    if recipient.profile.thinking == Thinking::Never {
+        if effort.is_some_and(|effort| effort != Effort::None) {
+            encoded.drop_param("reasoning_effort");
+        }
+        return;
+    }
     let is_shown = reasoning.is_shown != Some(false) && effort != Some(Effort::None);
     if effort.is_none() && !is_shown {
         return;
@@ -310,6 +321,9 @@ fn write_rest(
         None => {}
     }
     encoded.drop_all_but(request, &CARRIED);
+    if request.is_marked_beside_parts() || (request.is_marked() && !announces_marks(request)) {
+        encoded.drop_param("cache_control");
+    }
     for (name, value) in &request.extra {
         if KNOWN.contains(&&**name) {
             writer.member(name).raw(value);
@@ -338,6 +352,26 @@ mod tests {
         let request = OpenAiChat.decode_request(chat).unwrap();
         let (text, encoded) = encoded(&request, &Profile::default())?;
         Ok((serde_json::from_str(&text).unwrap(), encoded))
+    }
+
+    #[test]
+    fn a_model_that_does_not_reason_is_not_asked_to() {
+        let profile = Profile { thinking: Thinking::Never, ..Profile::default() };
+        for (effort, dropped) in [("none", &[][..]), ("high", &["reasoning_effort"][..])] {
+            let chat =
+                format!(r#"{{"messages":[{{"role":"user","content":"a"}}],"reasoning_effort":"{effort}"}}"#);
+            let (body, told) = encoded(&OpenAiChat.decode_request(&chat).unwrap(), &profile).unwrap();
+            assert!(!body.contains("reasoning") && told.dropped == dropped, "{body}");
+        }
+    }
+
+    #[test]
+    fn marks_for_the_cache_that_nothing_announces_are_named() {
+        let part = r#"{"type":"text","text":"a","cache_control":{"type":"ephemeral"}}"#;
+        let chat = format!(r#"{{"messages":[{{"role":"user","content":[{part}]}}]"#);
+        assert_eq!(bridged(&format!("{chat}}}")).unwrap().1.dropped, ["cache_control"]);
+        let announced = format!(r#"{chat},"prompt_cache_options":{{"mode":"explicit"}}}}"#);
+        assert!(bridged(&announced).unwrap().1.dropped.is_empty());
     }
 
     #[test]

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     http::Fields,
-    ir::{ApiError, Request, Response},
+    ir::{ApiError, Origin, Request, Response},
 };
 
 /// `POST /v1/responses`.
@@ -60,6 +60,10 @@ impl ProviderDialect for OpenAiResponses {
         NAME
     }
 
+    fn interleaves_calls(&self) -> bool {
+        true
+    }
+
     fn encode_request(
         &self,
         request: &Request<'_>,
@@ -71,6 +75,10 @@ impl ProviderDialect for OpenAiResponses {
 
     fn response_decoder(&self) -> Box<dyn ResponseDecoder> {
         Box::new(decode_response::Decoder::default())
+    }
+
+    fn origin(&self, _: &str) -> Option<Origin> {
+        Some(Origin::OpenAi)
     }
 
     fn decode_error(&self, status: u16, fields: &Fields, body: &str) -> ApiError {

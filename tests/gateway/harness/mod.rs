@@ -1,5 +1,6 @@
 //! What every test needs: a gateway process, upstreams that follow a script, clients that speak raw bytes.
 
+mod asker;
 mod authority;
 mod client;
 mod gateway;
@@ -7,12 +8,14 @@ mod message;
 mod proxy;
 mod signal;
 mod upstream;
+mod vendor;
 mod wire;
 
 use std::{thread, time::Duration};
 
 use serde_json::{Value, json};
 
+pub(crate) use asker::{Asker, Read, StreamEvent, stream_events};
 pub(crate) use authority::Authority;
 pub(crate) use client::{Client, Response};
 pub(crate) use gateway::{Ended, Gateway, Setup};
@@ -20,6 +23,7 @@ pub(crate) use message::{LAST_CHUNK, STREAM_HEAD, chunk, get, json_reply, post, 
 pub(crate) use proxy::{Asked, Proxy};
 pub(crate) use signal::Signal;
 pub(crate) use upstream::{Peer, Request, Upstream, refusing_address, silent_address};
+pub(crate) use vendor::{ANSWER, Vendor};
 pub(crate) use wire::Body;
 
 /// How long anything may take before a test fails.

@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use crate::{
     load::{self, Connection},
-    message,
+    message::{self, TRANSLATED, VERBATIM},
     subject::Subject,
     upstream::EVENTS,
 };
@@ -17,11 +17,11 @@ const PATH: &str = "/v1/chat/completions";
 #[derive(Clone, Copy, Debug)]
 pub enum Scenario {
     /// Processor time of a request, callers in closed loops.
-    Closed { name: &'static str, connections: usize, bytes: usize, is_encrypted: bool },
+    Closed { name: &'static str, model: &'static str, connections: usize, bytes: usize, is_encrypted: bool },
     /// Processor time of a request at a rate, requests a second.
     Rate { name: &'static str, rate: u64 },
     /// Processor time of an event.
-    Events { name: &'static str, connections: usize },
+    Events { name: &'static str, model: &'static str, connections: usize },
     /// The slowest of a thousand requests at a rate.
     Tail { name: &'static str, rate: u64 },
     /// The slowest request at a rate.
@@ -35,12 +35,20 @@ pub enum Scenario {
 }
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario::Closed { name: "c64", connections: 64, bytes: 900, is_encrypted: false },
-    Scenario::Closed { name: "c1", connections: 1, bytes: 900, is_encrypted: false },
+    Scenario::Closed { name: "c64", model: VERBATIM, connections: 64, bytes: 900, is_encrypted: false },
+    Scenario::Closed { name: "c1", model: VERBATIM, connections: 1, bytes: 900, is_encrypted: false },
     Scenario::Rate { name: "rate1000", rate: 1000 },
-    Scenario::Events { name: "events", connections: 32 },
-    Scenario::Closed { name: "90KB", connections: 16, bytes: 90_000, is_encrypted: false },
-    Scenario::Closed { name: "tls", connections: 64, bytes: 900, is_encrypted: true },
+    Scenario::Events { name: "events", model: VERBATIM, connections: 32 },
+    Scenario::Closed { name: "90KB", model: VERBATIM, connections: 16, bytes: 90_000, is_encrypted: false },
+    Scenario::Closed { name: "tls", model: VERBATIM, connections: 64, bytes: 900, is_encrypted: true },
+    Scenario::Closed {
+        name: "translated",
+        model: TRANSLATED,
+        connections: 64,
+        bytes: 900,
+        is_encrypted: false,
+    },
+    Scenario::Events { name: "translated-events", model: TRANSLATED, connections: 32 },
     Scenario::Tail { name: "p99.9", rate: 2000 },
     Scenario::Slowest { name: "slowest", rate: 2000 },
     Scenario::Memory { name: "memory" },
@@ -82,10 +90,10 @@ impl Scenario {
 pub async fn measure(scenario: &Scenario, subject: &Subject, seconds: f64) -> Result<f64, Box<dyn Error>> {
     let time = Duration::from_secs_f64(seconds);
     let port = subject.port;
-    let plain = Rc::new(message::request(PATH, 900, false));
+    let plain = Rc::new(message::request(PATH, VERBATIM, 900, false));
     Ok(match *scenario {
-        Scenario::Closed { connections, bytes, .. } => {
-            let request = Rc::new(message::request(PATH, bytes, false));
+        Scenario::Closed { model, connections, bytes, .. } => {
+            let request = Rc::new(message::request(PATH, model, bytes, false));
             let warm = load::closed_loop(port, connections, request.clone(), Duration::from_millis(200));
             warm.await?;
             let before = subject.processor_seconds()?;
@@ -97,8 +105,8 @@ pub async fn measure(scenario: &Scenario, subject: &Subject, seconds: f64) -> Re
             let (count, _) = load::open_loop(port, rate, plain, time).await?;
             (subject.processor_seconds()? - before) * 1e6 / count as f64
         }
-        Scenario::Events { connections, .. } => {
-            let request = Rc::new(message::request(PATH, 900, true));
+        Scenario::Events { model, connections, .. } => {
+            let request = Rc::new(message::request(PATH, model, 900, true));
             let before = subject.processor_seconds()?;
             let count = load::streams(port, connections, request, time).await?;
             (subject.processor_seconds()? - before) * 1e6 / (count * EVENTS as u64) as f64

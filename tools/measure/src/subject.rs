@@ -101,7 +101,7 @@ impl Subject {
     }
 
     async fn wait(&mut self, began: Instant) -> Result<Duration, Box<dyn Error>> {
-        let request = message::request("/v1/chat/completions", 900, false);
+        let request = message::request("/v1/chat/completions", message::VERBATIM, 900, false);
         while began.elapsed() < Duration::from_secs(10) {
             if TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
                 Connection::open(self.port).await?.call(&request).await?;
@@ -201,6 +201,8 @@ fn gateway_config(around: &Surroundings, upstream: u16, is_encrypted: bool) -> S
         "{{\"providers\": {{\"openai\": {{\"keys\": [\
          {{\"name\": \"a\", \"value\": \"sk-upstream-a\", \"models\": [\"gpt-4o\", \"gpt-4o-mini\"], \"weight\": 0.7}},\
          {{\"name\": \"b\", \"value\": \"sk-upstream-b\", \"models\": [\"gpt-4o-mini\"], \"weight\": 0.3}}],\
+         \"network_config\": {{\"base_url\": \"{scheme}://{host}:{upstream}\"{trust}}}}}, \
+         \"anthropic\": {{\"keys\": [{{\"name\": \"c\", \"value\": \"sk-upstream-c\", \"models\": [\"*\"]}}], \
          \"network_config\": {{\"base_url\": \"{scheme}://{host}:{upstream}\"{trust}}}}}}}}}"
     )
 }

@@ -1,4 +1,4 @@
-//! The upstream: answers at once, or streams events at a steady pace.
+//! The upstream: answers at once, or streams events at a steady pace, in OpenAI's dialect or in Anthropic's.
 
 use std::{io, rc::Rc, sync::Arc, time::Duration};
 
@@ -55,17 +55,17 @@ pub async fn start(identity: Option<&Identity>) -> io::Result<Upstream> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let port = listener.local_addr()?.port();
     let acceptor = identity.map(|identity| TlsAcceptor::from(identity.config.clone()));
-    let answer = Rc::new(message::answer());
+    let answers = Rc::new([message::answer(), message::anthropic_answer()]);
     let task = spawn_local(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let _ = stream.set_nodelay(true);
-            let (acceptor, answer) = (acceptor.clone(), answer.clone());
+            let (acceptor, answers) = (acceptor.clone(), answers.clone());
             spawn_local(async move {
                 // A proxy that closes is at the end of a run.
                 let _ = match acceptor {
-                    None => serve(stream, &answer).await,
+                    None => serve(stream, &answers).await,
                     Some(acceptor) => match acceptor.accept(stream).await {
-                        Ok(stream) => serve(stream, &answer).await,
+                        Ok(stream) => serve(stream, &answers).await,
                         Err(error) => Err(error),
                     },
                 };
@@ -75,7 +75,7 @@ pub async fn start(identity: Option<&Identity>) -> io::Result<Upstream> {
     Ok(Upstream { port, task })
 }
 
-async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, answer: &[u8]) -> io::Result<()> {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, answers: &[Vec<u8>; 2]) -> io::Result<()> {
     let mut received = Vec::with_capacity(256 * 1024);
     loop {
         let length = loop {
@@ -87,19 +87,27 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, answer: &[u8]) 
             }
         };
         let is_streamed = memchr::memmem::find(&received[..length], b"\"stream\":true").is_some();
+        let is_anthropic = received.starts_with(b"POST /v1/messages");
         received.drain(..length);
         if is_streamed {
             stream.write_all(message::STREAM_HEAD).await?;
-            let event = message::event();
+            let event = if is_anthropic { message::anthropic_event() } else { message::event() };
+            if is_anthropic {
+                stream.write_all(&message::anthropic_begin()).await?;
+            }
             let mut pace = interval(PACE);
             pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
             for _ in 0..EVENTS {
                 pace.tick().await;
                 stream.write_all(&event).await?;
             }
-            stream.write_all(message::STREAM_END).await?;
+            if is_anthropic {
+                stream.write_all(&message::anthropic_end()).await?;
+            } else {
+                stream.write_all(message::STREAM_END).await?;
+            }
         } else {
-            stream.write_all(answer).await?;
+            stream.write_all(&answers[usize::from(is_anthropic)]).await?;
         }
     }
 }
