@@ -2,9 +2,12 @@
 //! gateway could read as another path.
 #![no_main]
 
-use bifrost::route::{
-    Operation, Place, Surface, locate, path_segment, percent_decoded, query_with_model,
-    query_without_credentials, template,
+use bifrost::{
+    provider::path_segment,
+    route::{
+        Operation, Place, Surface, locate, percent_decoded, query_with_model, query_without_credentials,
+        template,
+    },
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -21,7 +24,8 @@ fuzz_target!(|text: &str| {
                 assert!(path.ends_with(ingress.path) && ingress.path.starts_with('/'));
                 check_path(path);
                 assert!(!ingress.operation.is_model_call() || method == "POST");
-                assert_eq!(ingress.model.is_some(), ingress.operation == Operation::ModelDetails);
+                let is_named = ingress.action.is_some() || ingress.operation == Operation::ModelDetails;
+                assert_eq!(ingress.model.is_some(), is_named);
                 // Only a query that names models, perhaps two of them, may be refused.
                 let names_model = percent_decoded(path).is_none_or(|plain| plain.contains("model"));
                 assert!(
