@@ -23,25 +23,26 @@ pub(super) struct CloudKey {
     pub(super) url: Option<Url>,
 }
 
+/// Where a key may say something of a cloud.
+const SECTIONS: [&str; 3] = [AZURE, VERTEX, BEDROCK];
+const AZURE: &str = "azure_key_config";
+const VERTEX: &str = "vertex_key_config";
+const BEDROCK: &str = "bedrock_key_config";
+
 /// Whether a key says anything of a cloud.
 pub(super) fn is_told(file: &Section<'_>) -> bool {
-    ["azure_key_config", "vertex_key_config", "bedrock_key_config"]
-        .iter()
-        .any(|name| file.field(name).is_present())
+    SECTIONS.iter().any(|name| file.field(name).is_present())
 }
 
 /// Reads what a key says of its cloud; `has_value` where it has a secret that lasts.
 pub(super) fn read(file: &Section<'_>, has_value: bool) -> CloudKey {
-    if file.field("azure_key_config").is_present() {
-        return file.inside("azure_key_config", |azure| read_azure(azure, has_value));
-    }
-    if file.field("vertex_key_config").is_present() {
-        return file.inside("vertex_key_config", |vertex| read_vertex(vertex, has_value));
-    }
-    if file.field("bedrock_key_config").is_present() {
-        return file.inside("bedrock_key_config", |bedrock| read_bedrock(bedrock, has_value));
-    }
-    CloudKey::default()
+    let told = SECTIONS.into_iter().find(|name| file.field(name).is_present());
+    let read = |name, cloud: &Section<'_>| match name {
+        AZURE => read_azure(cloud, has_value),
+        VERTEX => read_vertex(cloud, has_value),
+        _ => read_bedrock(cloud, has_value),
+    };
+    told.map(|name| file.inside(name, |cloud| read(name, cloud))).unwrap_or_default()
 }
 
 fn read_azure(file: &Section<'_>, has_value: bool) -> CloudKey {

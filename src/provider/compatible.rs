@@ -12,6 +12,8 @@ pub(super) struct Vendor {
     key_variables: &'static [&'static str],
     deltas: &'static Deltas,
     quirks: &'static Quirks,
+    /// Whether it serves models that have no chat completions, or none with tools, by responses.
+    has_responses: bool,
 }
 
 const fn vendor(
@@ -20,7 +22,15 @@ const fn vendor(
     version_path: &'static str,
     key_variables: &'static [&'static str],
 ) -> Vendor {
-    Vendor { name, base_url, version_path, key_variables, deltas: &MAX_TOKENS, quirks: &COMPATIBLE }
+    Vendor {
+        name,
+        base_url,
+        version_path,
+        key_variables,
+        deltas: &MAX_TOKENS,
+        quirks: &COMPATIBLE,
+        has_responses: false,
+    }
 }
 
 impl Vendor {
@@ -31,6 +41,10 @@ impl Vendor {
     /// Takes all that OpenAI takes, by OpenAI's names.
     const fn like_openai(self) -> Self {
         self.wanting(&Deltas::NONE).asked(&Quirks::OWNER)
+    }
+
+    const fn with_responses(self) -> Self {
+        Self { has_responses: true, ..self }
     }
 
     const fn asked(self, quirks: &'static Quirks) -> Self {
@@ -78,7 +92,9 @@ static OPENROUTER: Quirks = Quirks { takes_cache_marks: true, ..Quirks::OWNER };
 
 /// In the order in which a merged list of models shows them. An empty URL must be configured.
 pub(super) static VENDORS: &[Vendor] = &[
-    vendor("openai", "https://api.openai.com", "/v1", &["OPENAI_API_KEY", "OPENAI_KEY"]).like_openai(),
+    vendor("openai", "https://api.openai.com", "/v1", &["OPENAI_API_KEY", "OPENAI_KEY"])
+        .like_openai()
+        .with_responses(),
     vendor("mistral", "https://api.mistral.ai", "/v1", &["MISTRAL_API_KEY", "MISTRAL_KEY"])
         .wanting(&MISTRAL)
         .asked(&NO_STREAM_OPTIONS),
@@ -147,7 +163,7 @@ impl Provider for Vendor {
     }
 
     fn has_responses(&self) -> bool {
-        self.name == "openai"
+        self.has_responses
     }
 
     fn has_key_addresses(&self) -> bool {

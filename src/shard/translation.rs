@@ -59,7 +59,9 @@ impl Translation {
         if !provider.speaks(client.name()) {
             return Ok(Some(Passage { client, chat: provider.chat(model) }));
         }
+        // Whoever resembles such a provider under a name of its own may have no responses.
         let may_need_bridge = provider.has_responses()
+            && target.account.name == provider.name()
             && target.snapshot.bridges_to_responses
             && incoming.ingress.operation == Operation::Chat;
         let needs_bridge = may_need_bridge && {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{CHAT, Gateway, Upstream, on_both_engines, openai_at, post};
+use crate::harness::{CHAT, Gateway, Upstream, custom_provider_at, on_both_engines, openai_at, post};
 
 const ANSWER: &str = r#"{"id":"resp_1","object":"response","created_at":7,"status":"completed","model":"gpt-5-pro",
     "output":[{"type":"message","id":"msg_1","role":"assistant","status":"completed",
@@ -53,6 +53,17 @@ fn tools_go_by_responses_only_where_the_model_would_reason_about_them() {
             gateway.call(post(CHAT, &asked(model, &further)));
             assert_eq!(upstream.only_request().head.target(), path, "{model} {further}");
         }
+    });
+}
+
+#[test]
+fn a_provider_of_ones_own_is_asked_for_chats_whatever_its_models_are_called() {
+    on_both_engines(|engine| {
+        let upstream = Upstream::json("{}");
+        let config = json!({ "providers": { "lab": custom_provider_at(&upstream.base_url()) } });
+        let gateway = Gateway::start(engine, &config);
+        gateway.call(post(CHAT, &asked("lab/gpt-5-pro", &json!({}))));
+        assert_eq!(upstream.only_request().head.target(), "/v1/chat/completions");
     });
 }
 
